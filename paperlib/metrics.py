@@ -1,0 +1,102 @@
+"""Measures of the paper's results: sparsity (Gini index, Table 1), recovered bars (Fig. 2), unused fields."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from paperlib.errors import InputError
+from paperlib.posteriors import GaussianPosterior
+
+
+class FieldMatch(NamedTuple):
+    """One-to-one match; ``signs * learned[:, permutation]`` are the learned fields aligned with the true ones.
+
+    `permutation` (H,) numbers the learned field matched with each true one, `signs` (H,) are ±1, and `cosine`
+    (H,) is each pair's |cos|.
+    """
+
+    permutation: Int[Tensor, " H"]
+    signs: Float[Tensor, " H"]
+    cosine: Float[Tensor, " H"]
+
+
+def gini(z: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*rest"]:
+    """Gini index of |z| along a dimension: 0 if all are equal, 1 − 1/n if one of n is not zero.
+
+    G = 1 − 2 Σ_k (|z|_(k)/‖z‖₁)·(n − k + ½)/n with |z|_(1) ≤ ... ≤ |z|_(n) (Hurley & Rickard 2009).
+    A vector of zeros, whose values are all equal, has index 0.
+
+    Raises
+    ------
+    InputError
+        If there are no values, or one is NaN or infinite.
+    """
+    if z.numel() == 0 or not torch.isfinite(z).all():
+        raise InputError("The Gini index needs at least one value, and neither NaN nor infinite ones.")
+    magnitude = z.abs().movedim(dim, -1).sort(-1).values
+    # relative to the largest one, so that the sum cannot overflow
+    largest = magnitude[..., -1:]
+    share = torch.where(largest > 0, magnitude / largest, 1.0)
+    n = share.shape[-1]
+    weights = (n - torch.arange(1, n + 1, device=z.device, dtype=z.dtype) + 0.5) / n
+    return 1 - 2 * (share @ weights) / share.sum(-1)
+
+
+def posterior_gini(
+    posterior: GaussianPosterior, n_samples: int = 10, *, generator: torch.Generator
+) -> tuple[float, float]:
+    """Mean and standard deviation of the Gini index of latents z drawn from the posterior (Table 1).
+
+    The index is taken over the H latents of each of `n_samples` draws for each data point.
+    """
+    index = gini(posterior.sample(n_samples, generator))
+    return float(index.mean()), float(index.std(correction=0))
+
+
+def match_fields(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"]) -> FieldMatch:
+    """Match learned fields (D, K) with true ones (D, H), K ≥ H, so that the sum of |cos| is largest.
+
+    Order and sign of fields mean nothing in the model: align them before comparing.
+
+    Raises
+    ------
+    InputError
+        If the fields differ in dimension, fewer are learned than true, or a value is not finite.
+    """
+    cosine = _cosines(learned, truth)
+    _, permutation = linear_sum_assignment(-cosine.abs().numpy())
+    permutation = torch.from_numpy(permutation)
+    matched = cosine[torch.arange(len(permutation)), permutation]
+    signs = torch.where(matched < 0, -1.0, 1.0).to(learned.dtype)
+    return FieldMatch(permutation.to(learned.device), signs.to(learned.device), matched.abs().to(learned))
+
+
+def is_recovered(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"], threshold: float = 0.7) -> bool:
+    """Whether true fields can be matched one to one with learned ones so that every |cos| > `threshold`."""
+    close = _cosines(learned, truth).abs().numpy() > threshold
+    pairs = linear_sum_assignment(close, maximize=True)
+    return bool(close[pairs].all())
+
+
+def dead_fields(prior_scales: Float[Tensor, " H"], floor: float) -> Int[Tensor, " dead"]:
+    """Numbers of the fields that the data do not use: their scale λ collapsed to the floor, λ_h ≤ 2·`floor`."""
+    return torch.nonzero(prior_scales <= 2 * floor).flatten()
+
+
+def _cosines(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"]) -> Float[Tensor, "H K"]:
+    """Cosine of every true with every learned field, on the CPU in float64; 0 for a field of zeros."""
+    if learned.shape[0] != truth.shape[0] or learned.shape[1] < truth.shape[1]:
+        raise InputError(
+            f"Learned fields of shape {tuple(learned.shape)} cannot be matched with {tuple(truth.shape)}; expected "
+            "the same number of rows and at least as many columns."
+        )
+    learned, truth = (fields.detach().cpu().to(torch.float64) for fields in (learned, truth))
+    if not (torch.isfinite(learned).all() and torch.isfinite(truth).all()):
+        raise InputError("Fields to be matched must not contain NaN or infinite values.")
+    unit_learned, unit_truth = (torch.nn.functional.normalize(fields, dim=0) for fields in (learned, truth))
+    return unit_truth.T @ unit_learned
