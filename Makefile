@@ -1,0 +1,64 @@
+# `make help` lists what there is. Each target makes the environment in .venv first, where that is missing or old.
+
+PROFILE ?= laptop
+JOBS    ?= 2
+IMAGES  ?=
+ONLY    ?=
+
+PYTHONS  := python3.13 python3.12 python3.11 python3 python
+VENV     := .venv
+PYTHON   := $(VENV)/bin/python
+STAMP    := $(VENV)/.installed
+REPRODUCE = $(PYTHON) -m paperlib reproduce --profile '$(PROFILE)' --jobs '$(JOBS)' --only '$(ONLY)' \
+            $(if $(IMAGES),--images '$(IMAGES)')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce plan book serve test references lint clean
+
+help:  ## List these targets
+	@echo "Usage: make TARGET [PROFILE=smoke|laptop|paper] [JOBS=2] [IMAGES=source] [ONLY=name,name]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(STAMP)  ## Make the environment in .venv
+
+reproduce: $(STAMP)  ## Execute every notebook that is not up to date and build the book into _build/html
+	@$(REPRODUCE)
+
+plan: $(STAMP)  ## Show what `make reproduce` would execute, and why
+	@$(REPRODUCE) --plan
+
+book: $(STAMP)  ## Build the book from the results there are, executing nothing; warnings are errors
+	@$(REPRODUCE) --no-execute --strict
+
+serve: $(STAMP)  ## Show the built book at http://localhost:8000
+	@test -f _build/html/index.html || { echo "There is no book yet: run 'make reproduce' first." >&2; exit 1; }
+	$(PYTHON) -m http.server 8000 --bind localhost --directory _build/html
+
+test: $(STAMP)  ## Run the tests, and the reference notebooks with nbval
+	$(PYTHON) -m pytest -n 2 --dist loadfile
+
+references: $(STAMP)  ## Make the reference notebooks that `make test` compares with (tests/reference)
+	$(PYTHON) tests/references.py
+
+lint: $(STAMP)  ## Check style and spelling
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/codespell
+
+clean:  ## Remove everything that was built, results included; the environment stays
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml constraints.txt
+	@set -e; found=; \
+	for python in $(PYTHONS); do \
+	  if $$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11 or newer (with its venv module) is needed, and none of $(PYTHONS) is one: install it first." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$($$found --version)"; \
+	$$found -m venv $(VENV); \
+	echo "Installing the pinned packages, which takes a few minutes the first time"
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
