@@ -32,11 +32,12 @@ def info(source: str | None) -> None:
     PAPERLIB_IMAGES names, or the cache, the download or the photos, whichever is there first.
     """
     images = load_images(source)
-    sizes = Counter(f"{height}×{width}" for height, width in images.shapes)
+    counts = Counter(f"{height}×{width}" for height, width in images.shapes)
+    sizes = ", ".join(f"{count} of {size}" for size, count in counts.items())
     cached = cached_olshausen()
     for name, value in {
         "source": images.source,
-        "images": f"{len(images)} ({', '.join(f'{count} of {size}' for size, count in sizes.items())} pixels)",
+        "images": f"{len(images)} ({sizes} pixels)",
         "mean variance": f"{images.mean_variance:.6g}",
         "sha256": images.sha256,
         "cache": cached or f"{cache_folder()} (IMAGES.mat is not there)",

@@ -14,7 +14,7 @@ from paperlib.posteriors import GaussianPosterior
 
 
 class FieldMatch(NamedTuple):
-    """One-to-one match; ``signs * learned[:, permutation]`` are the learned fields aligned with the true ones.
+    """One-to-one match; ``signs * learned[:, permutation]`` are the learned fields aligned with the truth.
 
     `permutation` (H,) numbers the learned field matched with each true one, `signs` (H,) are ±1, and `cosine`
     (H,) is each pair's |cos|.
@@ -58,7 +58,7 @@ def posterior_gini(
     return float(index.mean()), float(index.std(correction=0))
 
 
-def match_fields(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"]) -> FieldMatch:
+def match_fields(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"]) -> FieldMatch:
     """Match learned fields (D, K) with true ones (D, H), K ≥ H, so that the sum of |cos| is largest.
 
     Order and sign of fields mean nothing in the model: align them before comparing.
@@ -76,7 +76,7 @@ def match_fields(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"]) -> 
     return FieldMatch(permutation.to(learned.device), signs.to(learned.device), matched.abs().to(learned))
 
 
-def is_recovered(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"], threshold: float = 0.7) -> bool:
+def is_recovered(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"], threshold: float = 0.7) -> bool:
     """Whether true fields can be matched one to one with learned ones so that every |cos| > `threshold`."""
     close = _cosines(learned, truth).abs().numpy() > threshold
     pairs = linear_sum_assignment(close, maximize=True)
@@ -84,16 +84,16 @@ def is_recovered(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"], thr
 
 
 def dead_fields(prior_scales: Float[Tensor, " H"], floor: float) -> Int[Tensor, " dead"]:
-    """Numbers of the fields that the data do not use: their scale λ collapsed to the floor, λ_h ≤ 2·`floor`."""
+    """Numbers of the fields that the data do not use: their scale λ fell to the floor, λ_h ≤ 2·`floor`."""
     return torch.nonzero(prior_scales <= 2 * floor).flatten()
 
 
-def _cosines(learned: Float[Tensor, "D K"], truth: Float[Tensor, "D H"]) -> Float[Tensor, "H K"]:
+def _cosines(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"]) -> Float[Tensor, "H K"]:
     """Cosine of every true with every learned field, on the CPU in float64; 0 for a field of zeros."""
     if learned.shape[0] != truth.shape[0] or learned.shape[1] < truth.shape[1]:
         raise InputError(
-            f"Learned fields of shape {tuple(learned.shape)} cannot be matched with {tuple(truth.shape)}; expected "
-            "the same number of rows and at least as many columns."
+            f"Learned fields of shape {tuple(learned.shape)} cannot be matched with {tuple(truth.shape)}; "
+            "expected the same number of rows and at least as many columns."
         )
     learned, truth = (fields.detach().cpu().to(torch.float64) for fields in (learned, truth))
     if not (torch.isfinite(learned).all() and torch.isfinite(truth).all()):

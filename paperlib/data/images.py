@@ -30,8 +30,8 @@ class Images:
 
     Parameters
     ----------
-    pixels : sequence of arrays (height, width)
-        At least one image; sizes may differ. Kept as a tuple of read-only float32 arrays.
+    pixels : tuple of arrays (height, width)
+        At least one image; sizes may differ. Kept as read-only float32 arrays.
     source : str
         Where the images come from, in words for figures and reports, e.g. ``olshausen (cache)``.
 
@@ -41,7 +41,7 @@ class Images:
         If there is no image, or one is empty, not two-dimensional, or has NaN or infinite pixels.
     """
 
-    pixels: tuple[Float32[np.ndarray, "_ _"], ...] = field(repr=False)
+    pixels: tuple[np.ndarray, ...] = field(repr=False)
     source: str
 
     def __post_init__(self):

@@ -48,8 +48,8 @@ class PatchSampler:
             if height > rows or width > columns:
                 raise InputError(
                     f"Patches of {height}×{width} pixels do not fit into image {number} of {images.source}, "
-                    f"which has {rows}×{columns}; give smaller patches or larger images (an array of images is "
-                    "number × height × width)."
+                    f"which has {rows}×{columns}; give smaller patches or larger images (an array of images "
+                    "is number × height × width)."
                 )
         self.images = images
         self.patch_shape = (height, width)
@@ -69,7 +69,7 @@ class PatchSampler:
         return self.take(_numbers(n, start))
 
     def batches(self, n: int, batch_size: int, start: int = 0) -> Iterator[Float[Tensor, "_ D"]]:
-        """The patches of ``draw(n, start)`` in order, `batch_size` at a time; the last batch may be smaller."""
+        """The patches of ``draw(n, start)`` `batch_size` at a time; the last batch can be smaller."""
         if operator.index(batch_size) < 1:
             raise InputError(f"The batch size is {batch_size}; give at least 1.")
         numbers = _numbers(n, start)
