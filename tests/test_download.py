@@ -116,7 +116,7 @@ def test_right_file_is_kept_and_used_again_without_asking_the_server(address, se
 
 def test_progress_is_shown(address, capfd):
     fetch_olshausen(f"{address}/right")
-    assert "100%" in capfd.readouterr().err
+    assert "%|" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pooch
 import requests
+from tqdm import tqdm
 
 from paperlib.errors import InputError
 
@@ -86,7 +87,7 @@ def git_blob_id(path: str | Path) -> str:
 def _download(url: str, blob_id: str, timeout: float) -> Path:
     def download_and_check(url: str, temporary: str, _: pooch.Pooch) -> None:
         # pooch deletes the temporary file if this raises, and moves it into the cache if it does not
-        pooch.HTTPDownloader(progressbar=True, timeout=timeout, chunk_size=1 << 16)(url, temporary, None)
+        _stream(url, temporary, timeout)
         found = git_blob_id(temporary)
         if found != blob_id:
             raise DownloadError(
@@ -110,6 +111,17 @@ def _download(url: str, blob_id: str, timeout: float) -> Path:
             f"The download cannot be written to {cache.abspath} ({error.strerror or error}); "
             "name a writable folder with PAPERLIB_CACHE."
         ) from error
+
+
+def _stream(url: str, path: str, timeout: float) -> None:
+    with requests.get(url, stream=True, timeout=timeout) as response:
+        response.raise_for_status()
+        size = int(response.headers.get("Content-Length", 0)) or None
+        bar = tqdm(total=size, desc=FILE_NAME, unit="B", unit_scale=True, leave=False)
+        with open(path, "wb") as file, bar:
+            for piece in response.iter_content(1 << 16):
+                file.write(piece)
+                bar.update(len(piece))
 
 
 def _reason(error: requests.RequestException, timeout: float) -> str:
