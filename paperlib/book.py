@@ -366,11 +366,13 @@ def execute_task(
     started = datetime.now(UTC)
     clock = time.perf_counter()
     environment = {"PAPERLIB_IMAGES": task.images.source if task.images else NO_IMAGES}
-    notebook = papermill.run(
+    notebook, problem = papermill.run(
         task.source, task.parameters, task.failed_output, environment | thread_limits(threads), advance
     )
     if failure := find_failure(task, notebook):
         raise BookError(str(failure))
+    if problem:
+        raise BookError(f"{task.name}: papermill failed:\n{problem}")
     seconds = time.perf_counter() - clock
     content = nbformat.writes(strip_volatile(notebook)).encode()
     manifest = {
@@ -413,8 +415,8 @@ class Papermill:
         output: Path,
         environment: dict[str, str],
         advance: Callable[[int], Any] = lambda cells: None,
-    ) -> NotebookNode:
-        """Execute a MyST notebook into `output`; also returns it, complete or not.
+    ) -> tuple[NotebookNode, str]:
+        """Execute a MyST notebook into `output`; returns it, complete or not, and papermill's complaint.
 
         Parameters
         ----------
@@ -452,15 +454,15 @@ class Papermill:
             self._running.add(process)
             if self._stopped:
                 process.terminate()
-            log = _follow(process.stderr, advance)
+            log = follow_progress(process.stderr, advance)
         self._running.discard(process)
         prepared.unlink()
         if not output.is_file():
             raise BookError(f"{source.stem}: papermill stopped before the first cell:\n{log}")
-        return nbformat.read(output, as_version=4)
+        return nbformat.read(output, as_version=4), log if process.returncode else ""
 
 
-def _follow(stream: Iterable[str], advance: Callable[[int], Any]) -> str:
+def follow_progress(stream: Iterable[str], advance: Callable[[int], Any]) -> str:
     """Read papermill's messages to the end; cells done go to `advance`, the last messages are returned."""
     done, tail = 0, []
     for line in stream:  # with universal newlines each update of papermill's progress bar is a line
@@ -474,15 +476,16 @@ def _follow(stream: Iterable[str], advance: Callable[[int], Any]) -> str:
 
 def find_failure(task: Task, notebook: NotebookNode) -> Failure | None:
     """The first code cell of an executed notebook that did not complete, None where all did."""
-    original = [cell for cell in read_notebook(task.source).cells if cell.cell_type == "code"]
-    lines = code_cell_lines(task.source.read_text(encoding="utf-8"), [cell.source for cell in original])
+    codes = [cell.source for cell in read_notebook(task.source).cells if cell.cell_type == "code"]
+    lines = code_cell_lines(task.source.read_text(encoding="utf-8"), codes)
     number = 0
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         number += "injected-parameters" not in cell.metadata.get("tags", [])
         errors = [output for output in cell.outputs if output.output_type == "error"]
-        if not errors and cell.metadata.papermill.status == "completed":
+        replied = "shell.execute_reply" in cell.metadata.get("execution", {}) or not cell.source.strip()
+        if replied and not errors:
             continue
         offset, error = 0, "The kernel died or was stopped in this cell."
         if errors:
@@ -498,11 +501,15 @@ def find_failure(task: Task, notebook: NotebookNode) -> Failure | None:
 def code_cell_lines(text: str, sources: Sequence[str]) -> list[int]:
     """Line numbers, from 1, at which the code of each code cell of a MyST notebook begins."""
     lines = text.splitlines()
-    fences = [number for number, line in enumerate(lines) if re.match(r"`{3,}\{code-cell\}", line)]
-    starts = []
-    for fence, source in zip(fences, sources, strict=True):
-        first = source.splitlines()[0] if source else ""
-        starts.append(lines.index(first, fence + 1) + 1 if first in lines[fence + 1 :] else fence + 1)
+    starts, ticks = [], ""
+    for number, line in enumerate(lines):
+        if ticks:
+            ticks = "" if line.rstrip() == ticks else ticks
+        elif match := re.match(r"(`{3,})(\{code-cell\})?", line):
+            ticks = match[1]
+            if match[2]:
+                first = next(iter(sources[len(starts)].splitlines()), line)
+                starts.append(lines.index(first, number) + 1)
     return starts
 
 

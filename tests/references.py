@@ -1,0 +1,69 @@
+"""The reference notebooks of nbval: smoke profile, embedded photographs, nothing that changes from run to run.
+
+`make references` writes them again; tests/test_pages.py holds them against the pages they are made from.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from paperlib import book
+
+ROOT = Path(__file__).parents[1]
+FOLDER = Path(__file__).parent / "reference"
+CHECKED = "nbval-check-output"
+
+
+def referenced_tasks() -> list[book.Task]:
+    """The notebooks with cells whose output is checked."""
+    return [
+        task
+        for task in book.plan(ROOT, "smoke", "photos")
+        if any(CHECKED in tags(cell) for cell in book.read_notebook(task.source).cells)
+    ]
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def make_reference(task: book.Task) -> str:
+    """Execute a notebook; its text, with the printed output of the checked cells and no other."""
+    environment = {"PAPERLIB_IMAGES": "photos", **book.thread_limits(1)}
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / task.failed_output.name
+        notebook, problem = book.Papermill().run(task.source, task.parameters, output, environment)
+    if failure := book.find_failure(task, notebook):
+        raise book.BookError(str(failure))
+    if problem:
+        raise book.BookError(problem)
+    notebook = book.strip_volatile(notebook)
+    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            cell.outputs = [printed(output) for output in cell.outputs if CHECKED in tags(cell)]
+    return nbformat.writes(notebook) + "\n"
+
+
+def printed(output: NotebookNode) -> NotebookNode:
+    """An output without its pictures."""
+    if "data" in output:
+        output.data = {kind: data for kind, data in output.data.items() if kind.startswith("text/")}
+    if "execution_count" in output:
+        output.execution_count = None
+    return output
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    made = {f"{task.name}.ipynb": make_reference(task) for task in referenced_tasks()}
+    for old in FOLDER.glob("*.ipynb"):
+        old.unlink()
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        print(f"tests/reference/{name}")

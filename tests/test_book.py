@@ -1,0 +1,358 @@
+"""Planning, executing and rendering: what reruns and why, and how failures are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from paperlib import book
+from paperlib.book import NO_IMAGES, BookError, plan, reproduce
+from paperlib.errors import InputError
+
+FRONT_MATTER = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+"""
+PARAMETERS_CELL = """
+```{code-cell} ipython3
+:tags: [parameters]
+
+seed = 0
+size: int = 2
+```
+"""
+
+
+def notebook(*cells: str, parameters: str = PARAMETERS_CELL) -> str:
+    code = "".join(f"\n```{{code-cell}} ipython3\n{cell}\n```\n" for cell in cells)
+    return f"{FRONT_MATTER}\n# A notebook\n{parameters}{code}"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A project with one page of prose and two notebooks, `first` and `second`."""
+    folder = tmp_path / "a {folder} with spaces"
+    (folder / "book").mkdir(parents=True)
+    (folder / "paperlib").mkdir()
+    (folder / "paperlib" / "module.py").write_text("ONE = 1\n")
+    (folder / "constraints.txt").write_text("numpy==2\n")
+    (folder / "_config.yml").write_text("title: Test\nexecute: {execute_notebooks: 'off'}\n")
+    (folder / "book" / "intro.md").write_text("# Prose\n\nNothing to run.\n")
+    for name in ("first", "second"):
+        (folder / "book" / f"{name}.md").write_text(notebook("print(size + seed)"))
+    toc = {"format": "jb-book", "root": "book/intro"}
+    toc["chapters"] = [{"file": "book/first", "sections": [{"file": "book/second"}]}]
+    (folder / "_toc.yml").write_text(yaml.safe_dump(toc))
+    write_profiles(folder, first={"size": 3})
+    return folder
+
+
+def write_profiles(folder: Path, **parameters: dict) -> None:
+    entries = {
+        name: {
+            "images": False,
+            **{
+                profile: {"minutes": 0.1, "parameters": parameters.get(name, {})} for profile in book.PROFILES
+            },
+        }
+        for name in ("first", "second")
+    }
+    (folder / "book" / "profiles.yml").write_text(yaml.safe_dump(entries))
+
+
+def pretend_executed(folder: Path, profile: str = "smoke") -> None:
+    """Results as an execution leaves them, without the seconds it takes."""
+    for task in plan(folder, profile):
+        task.folder.mkdir(parents=True, exist_ok=True)
+        content = nbformat.writes(book.read_notebook(task.source)).encode()
+        task.output.write_bytes(content)
+        record = {"inputs": task.inputs, "output_sha256": book._sha256(content), "seconds": 1.0}
+        task.manifest.write_text(json.dumps(record))
+
+
+def reasons(folder: Path, profile: str = "smoke") -> dict[str, list[str]]:
+    return {task.name: task.reasons() for task in plan(folder, profile)}
+
+
+# ---- what runs
+
+
+def test_an_execution_is_up_to_date_and_leaves_outputs_and_a_manifest(project):
+    lines = []
+    reproduce(project, profile="smoke", build=False, echo=lines.append)
+    assert reasons(project) == {"first": [], "second": []}
+    first, second = plan(project, "smoke")
+    outputs = [
+        cell.outputs[0].text
+        for task in (first, second)
+        for cell in nbformat.read(task.output, 4).cells
+        if cell.get("outputs")
+    ]
+    assert outputs == ["3\n", "2\n"]  # parameters of the profile, and the notebook's own
+    manifest = json.loads(first.manifest.read_text())
+    assert manifest["parameters"] == {"size": 3} and manifest["status"] == "executed"
+    assert {"python", "torch", "numpy"} <= set(manifest["versions"])
+    assert sorted(path.name for path in first.folder.iterdir() if not path.name.startswith(".")) == [
+        "first.ipynb",
+        "first.json",
+        "second.ipynb",
+        "second.json",
+    ]
+    text = "\n".join(lines)
+    assert text.index("run (never executed)") < text.index("1/2") < text.index("executed\nsecond")
+
+    again = []
+    reproduce(project, profile="smoke", build=False, echo=again.append)
+    assert sum("up to date" in line for line in again) == 4  # both notebooks, in the plan and in the table
+    assert not any("1/" in line for line in again)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            lambda folder: (folder / "book" / "first.md").write_text(notebook("print(seed)")),
+            {"first": ["source changed"], "second": []},
+        ),
+        (
+            lambda folder: write_profiles(folder, first={"size": 4}),
+            {"first": ["parameters changed"], "second": []},
+        ),
+        (
+            lambda folder: (folder / "paperlib" / "module.py").write_text("ONE = 2\n"),
+            {"first": ["paperlib changed"], "second": ["paperlib changed"]},
+        ),
+        (
+            lambda folder: (folder / "paperlib" / "new.py").write_text(""),
+            {"first": ["paperlib changed"], "second": ["paperlib changed"]},
+        ),
+        (
+            lambda folder: (folder / "constraints.txt").write_text("numpy==3\n"),
+            {"first": ["environment changed"], "second": ["environment changed"]},
+        ),
+        (
+            lambda folder: (folder / "_build" / "executed" / "smoke" / "second.ipynb").unlink(),
+            {"first": [], "second": ["never executed"]},
+        ),
+        (
+            lambda folder: (folder / "_build" / "executed" / "smoke" / "second.ipynb").write_text("{}"),
+            {"first": [], "second": ["executed notebook changed"]},
+        ),
+        (lambda folder: (folder / "book" / "intro.md").write_text("# New"), {"first": [], "second": []}),
+    ],
+)
+def test_each_change_reruns_what_depends_on_it(project, change, expected):
+    pretend_executed(project)
+    assert reasons(project) == {"first": [], "second": []}
+    change(project)
+    assert reasons(project) == expected
+
+
+def test_profiles_have_results_of_their_own(project):
+    pretend_executed(project, "smoke")
+    assert reasons(project, "laptop") == {"first": ["never executed"], "second": ["never executed"]}
+
+
+def test_images_matter_only_to_notebooks_that_use_them(project, tmp_path):
+    import numpy as np
+
+    path = tmp_path / "images.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(2, 8, 8)).astype("float32"))
+    profiles = yaml.safe_load((project / "book" / "profiles.yml").read_text())
+    del profiles["second"]["images"]
+    (project / "book" / "profiles.yml").write_text(yaml.safe_dump(profiles))
+    first, second = plan(project, "smoke", str(path))
+    assert first.images is None and first.inputs["images"] == "not used"
+    assert second.images.source == str(path.resolve())
+    np.save(path, np.random.default_rng(1).normal(size=(2, 8, 8)).astype("float32"))
+    _, changed = plan(project, "smoke", str(path))
+    assert {key for key in second.inputs if second.inputs[key] != changed.inputs[key]} == {"images"}
+
+
+def test_a_notebook_that_declares_no_images_cannot_load_any(monkeypatch):
+    from paperlib.data import load_images
+
+    monkeypatch.setenv("PAPERLIB_IMAGES", NO_IMAGES)
+    with pytest.raises(InputError, match="images-false"):
+        load_images()
+
+
+def test_the_plan_executes_nothing(project):
+    lines = []
+    reproduce(project, profile="smoke", dry_run=True, echo=lines.append)
+    assert not (project / "_build").exists()
+    assert [line.split()[0] for line in lines if "never executed" in line] == ["first", "second"]
+
+
+# ---- bad input, refused before anything runs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"profile": "huge"}, r"^Unknown profile 'huge': choose one of smoke, laptop, paper\.$"),
+        ({"only": ["third", "first"]}, r"^Unknown notebook third: choose from first, second\.$"),
+        ({"jobs": 0}, r"^JOBS must be at least 1, but is 0\.$"),
+    ],
+)
+def test_bad_arguments_are_named(project, arguments, message):
+    with pytest.raises(InputError, match=message):
+        reproduce(project, echo=pytest.fail, **{"profile": "smoke", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "message"),
+    [
+        (notebook("1", parameters=""), {}, "expected one cell tagged 'parameters', found 0"),
+        (notebook("1", parameters=PARAMETERS_CELL * 2), {}, "expected one cell tagged 'parameters', found 2"),
+        (notebook("1"), {"sise": 1}, "unknown parameter sise; its parameters cell sets seed, size"),
+    ],
+)
+def test_parameters_that_papermill_would_ignore_are_refused(project, text, parameters, message):
+    (project / "book" / "first.md").write_text(text)
+    write_profiles(project, first=parameters)
+    with pytest.raises(InputError, match=message):
+        reproduce(project, profile="smoke", echo=pytest.fail)
+
+
+def test_pages_and_profiles_that_do_not_match_are_refused(project):
+    profiles = project / "book" / "profiles.yml"
+    entries = yaml.safe_load(profiles.read_text())
+    for broken, message in [
+        ({"first": entries["first"]}, "no entry for second"),
+        ({**entries, "third": entries["first"]}, "names third, not a notebook"),
+        ({**entries, "second": {**entries["second"], "quick": {}}}, "unknown key quick"),
+        ({**entries, "second": {**entries["second"], "paper": {}}}, "paper needs minutes and parameters"),
+    ]:
+        profiles.write_text(yaml.safe_dump(broken))
+        with pytest.raises(InputError, match=message):
+            plan(project, "smoke")
+    profiles.write_text(yaml.safe_dump(entries))
+    (project / "book" / "second.md").unlink()
+    with pytest.raises(InputError, match=r"names book/second\.md, which does not exist"):
+        plan(project, "smoke")
+
+
+# ---- failures
+
+
+def test_code_cells_are_found_in_the_source():
+    shown = "\n````md\n```{code-cell}\nno cell\n```\n````\n"
+    text = shown + notebook(":tags: [x]\n\na", "", "---\ntags: [y]\n---\nb") + shown
+    lines = text.splitlines()
+    starts = book.code_cell_lines(text, ["seed = 0", "a", "", "b"])
+    assert [lines[start - 1] for start in starts] == ["seed = 0", "a", "```{code-cell} ipython3", "b"]
+
+
+def test_a_failing_cell_is_told_with_its_place(project, monkeypatch):
+    monkeypatch.chdir(project)
+    text = notebook("fine = 1", ":tags: [hide-input]\n\na = 1\nb = a / 0  # here")
+    source = project / "book" / "first.md"
+    source.write_text(text)
+    with pytest.raises(BookError) as caught:
+        reproduce(project, profile="smoke", only=["first"], build=False, echo=lambda line: None)
+    line = text.splitlines().index("b = a / 0  # here") + 1
+    message = str(caught.value)
+    assert f"first: code cell 3 failed (book/first.md, line {line})" in message
+    assert "b = a / 0  # here" in message and "ZeroDivisionError: division by zero" in message
+    assert "_build/executed/smoke/first.failed.ipynb" in message
+    assert reasons(project) == {"first": ["never executed"], "second": ["never executed"]}
+
+
+def test_a_failure_stops_the_notebooks_beside_it_and_keeps_earlier_results(project):
+    pretend_executed(project)
+    before = (project / "_build" / "executed" / "smoke" / "first.ipynb").read_bytes()
+    (project / "book" / "first.md").write_text(notebook("raise SystemExit(0)", "print(1)"))
+    (project / "book" / "second.md").write_text(notebook("import time; time.sleep(600)"))
+    with pytest.raises(BookError, match=r"first: code cell 2 failed[^$]*SystemExit"):
+        reproduce(project, profile="smoke", build=False, echo=lambda line: None)
+    assert (project / "_build" / "executed" / "smoke" / "first.ipynb").read_bytes() == before
+    assert reasons(project) == {"first": ["source changed"], "second": ["source changed"]}
+
+
+def test_a_dead_kernel_is_a_failure(project):
+    (project / "book" / "first.md").write_text(notebook("import os; os._exit(1)"))
+    with pytest.raises(BookError, match=r"code cell 2 failed[^$]*The kernel died"):
+        reproduce(project, profile="smoke", only=["first"], build=False, echo=lambda line: None)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(project):
+    (project / "book" / "second.md").write_text(notebook("import time; time.sleep(600)"))
+    script = "from paperlib.cli_reproduce import reproduce; reproduce()"
+    command = [sys.executable, "-u", "-c", script, "--profile", "smoke", "--jobs", "2", "--no-book"]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        for line in process.stdout:
+            if b"1/2  first" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors.decode()
+    assert b"the same command goes on from there" in errors
+    assert reasons(project) == {"first": [], "second": ["never executed"]}
+
+
+# ---- the command
+
+
+def run_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "paperlib", "reproduce", *arguments]
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # the project under test has a folder paperlib, too
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_command_exits_with_2_and_one_line_on_bad_input(project):
+    result = run_command(project, "--profile", "huge")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1 and "choose one of smoke, laptop, paper" in result.stderr
+
+
+def test_the_command_exits_with_1_on_a_failing_cell(project):
+    (project / "book" / "first.md").write_text(notebook("undefined_name"))
+    result = run_command(project, "--profile", "smoke", "--only", "first", "--no-book")
+    assert result.returncode == 1
+    assert "NameError: name 'undefined_name' is not defined" in result.stderr
+
+
+# ---- rendering
+
+
+def test_staging_takes_only_results_that_are_up_to_date(project):
+    pretend_executed(project)
+    for task in plan(project, "smoke"):
+        record = json.loads(task.manifest.read_text())
+        record |= {"profile": "smoke", "threads": 1, "started": "now", "images": None, "versions": {}}
+        task.manifest.write_text(json.dumps(record))
+    (project / "book" / "second.md").write_text(notebook("changed = 1"))
+    digest = book.stage_book(project, plan(project, "smoke"))
+    stage = project / "_build" / "stage"
+    pages = sorted(path.relative_to(stage).as_posix() for path in (stage / "book").iterdir())
+    assert pages == ["book/first.ipynb", "book/intro.md", "book/profiles.yml", "book/second.md"]
+    last = nbformat.read(stage / "book" / "first.ipynb", 4).cells[-1].source
+    assert "Profile **smoke**" in last and "Images: not used" in last
+    assert digest == book.stage_book(project, plan(project, "smoke"))
+    (project / "book" / "intro.md").write_text("# Other prose\n")
+    assert digest != book.stage_book(project, plan(project, "smoke"))
+
+
+def test_the_book_is_rendered_once_and_a_warning_is_an_error_only_where_asked(project):
+    (project / "book" / "intro.md").write_text("# Prose\n\n[nowhere](#missing)\n")
+    with pytest.raises(BookError, match="jupyter-book failed"):
+        book.build_book(project, [], strict=True, echo=lambda line: None)
+    assert not (project / "_build" / "html").exists()
+    lines = []
+    index = book.build_book(project, [], echo=lines.append)
+    assert index.is_file() and any("WARNING" in line for line in lines)
+    built = os.stat(index).st_mtime_ns
+    again = []
+    book.build_book(project, [], echo=again.append)
+    assert again == ["The book is up to date."] and os.stat(index).st_mtime_ns == built

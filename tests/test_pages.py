@@ -1,0 +1,53 @@
+"""The pages of the book: all listed, all executable ones with a profile, checked numbers with a fresh reference."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from references import CHECKED, FOLDER, ROOT, referenced_tasks, tags
+
+from paperlib import book
+
+
+def test_every_page_is_in_the_table_of_contents():
+    pages = book.read_pages(ROOT)
+    assert len(pages) == len(set(pages))
+    assert set(pages) == set((ROOT / "book").rglob("*.md"))
+
+
+@pytest.mark.parametrize("profile", book.PROFILES)
+def test_every_notebook_has_its_parameters_in_every_profile(profile):
+    tasks = book.plan(ROOT, profile, "photos")
+    assert [task.name for task in tasks] == list(book.find_notebooks(ROOT))
+
+
+def test_the_smoke_and_laptop_profiles_promise_to_be_quick():
+    for profile, limit in {"smoke": 3, "laptop": 15}.items():
+        assert sum(task.minutes for task in book.plan(ROOT, profile, "photos")) <= limit
+
+
+def test_there_is_a_reference_for_each_notebook_with_checked_cells():
+    names = {f"{task.name}.ipynb" for task in referenced_tasks()}
+    assert names == {path.name for path in FOLDER.glob("*.ipynb")}, "run `make references`"
+
+
+def test_references_come_from_the_pages_as_they_are():
+    for task in referenced_tasks():
+        reference = nbformat.read(FOLDER / f"{task.name}.ipynb", 4)
+        cells = [cell for cell in reference.cells if "injected-parameters" not in tags(cell)]
+        source = book.read_notebook(task.source).cells
+        message = f"tests/reference/{task.name}.ipynb is not made from book/{task.name}.md: run `make references`"
+        assert [(cell.cell_type, cell.source, tags(cell)) for cell in cells] == [
+            (cell.cell_type, cell.source, tags(cell)) for cell in source
+        ], message
+        injected = [cell.source for cell in reference.cells if "injected-parameters" in tags(cell)]
+        namespace: dict[str, object] = {}
+        exec("\n".join(injected), namespace)
+        assert {name: namespace.get(name) for name in task.parameters} == task.parameters, message
+
+
+def test_checked_cells_have_an_output_to_compare_with():
+    # nbval passes over a cell without stored output
+    for path in FOLDER.glob("*.ipynb"):
+        for cell in nbformat.read(path, 4).cells:
+            assert bool(cell.get("outputs")) == (CHECKED in tags(cell)), (path.name, cell.source)
