@@ -1,0 +1,102 @@
+"""Objectives: pure functions of statistics (Theorems 1-3, Eqs. 7, 10-17).
+
+None of them averages over minibatches: add the statistics, then evaluate once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.model import SparseCodingModel
+from paperlib.posteriors import LOG_2_PI_E, GaussianPosterior
+from paperlib.statistics import PosteriorStatistics
+
+
+@dataclass(frozen=True)
+class EntropyWeights:
+    """Weights (w_q, w_p, w_x) of the three entropies in Eq. 17; (1, 1, 1) is the ELBO."""
+
+    posterior: float = 1.0
+    prior: float = 1.0
+    likelihood: float = 1.0
+
+
+@dataclass(frozen=True)
+class EntropyTerms:
+    """The three entropies in nats: mean H[q], H[p_λ(z)] and H[p_σ²(x|z)] (Eq. 7)."""
+
+    posterior: Float[Tensor, ""]
+    prior: Float[Tensor, ""]
+    likelihood: Float[Tensor, ""]
+
+    def weighted(self, weights: EntropyWeights) -> Float[Tensor, ""]:
+        """Annealed objective w_q H[q] − w_p H[p(z)] − w_x H[p(x|z)] (Eq. 17)."""
+        return (
+            weights.posterior * self.posterior
+            - weights.prior * self.prior
+            - weights.likelihood * self.likelihood
+        )
+
+    @property
+    def elbo(self) -> Float[Tensor, ""]:
+        """H[q] − H[p(z)] − H[p(x|z)], the ELBO wherever λ and σ² are optimal (Theorem 1)."""
+        return self.weighted(EntropyWeights())
+
+
+def optimal_noise_variance(stats: PosteriorStatistics) -> Float[Tensor, ""]:
+    """σ²(Φ, W̃) of Theorem 2 (Eq. 10): the mean expected squared error a dimension."""
+    return (stats.squared_residual + stats.trace) / (stats.n_features * stats.count)
+
+
+def optimal_prior_scales(stats: PosteriorStatistics) -> Float[Tensor, " H"]:
+    """λ(Φ) of Theorem 2 (Eq. 11): the mean of E_q|z_h| over data points."""
+    return stats.magnitude / stats.count
+
+
+def entropies(stats: PosteriorStatistics) -> EntropyTerms:
+    """The three entropies at the closed-form λ and σ² (Eq. 15)."""
+    n_latents = stats.magnitude.shape[0]
+    return EntropyTerms(
+        posterior=(n_latents * LOG_2_PI_E + stats.log_det / stats.count) / 2,
+        prior=torch.log(2 * math.e * optimal_prior_scales(stats)).sum(),
+        likelihood=stats.n_features / 2 * (LOG_2_PI_E + torch.log(optimal_noise_variance(stats))),
+    )
+
+
+def entropy_elbo(
+    stats: PosteriorStatistics, weights: EntropyWeights | None = None
+) -> Float[Tensor, ""]:
+    """Entropy ELBO 𝓛ᴴ(Φ, W̃) in nats a data point (Eqs. 13-15), annealed if `weights` are given (Eq. 17)."""
+    return entropies(stats).weighted(weights or EntropyWeights())
+
+
+def classical_elbo(
+    stats: PosteriorStatistics,
+    prior_scales: Float[Tensor, " H"],
+    noise_variance: Float[Tensor, ""],
+) -> Float[Tensor, ""]:
+    """ELBO 𝓛(Φ, Θ) of Eq. 4 in nats a data point, at any λ (H,) and σ² (), in its analytic form (D.3)."""
+    n_latents = stats.magnitude.shape[0]
+    log_likelihood = -stats.n_features / 2 * torch.log(2 * math.pi * noise_variance) - (
+        stats.squared_residual + stats.trace
+    ) / (2 * noise_variance * stats.count)
+    log_prior = -(torch.log(2 * prior_scales) + stats.magnitude / (prior_scales * stats.count)).sum()
+    entropy = (n_latents * LOG_2_PI_E + stats.log_det / stats.count) / 2
+    return log_likelihood + log_prior + entropy
+
+
+def monte_carlo_elbo(
+    model: SparseCodingModel,
+    x: Float[Tensor, "N D"],
+    posterior: GaussianPosterior,
+    n_samples: int,
+    generator: torch.Generator,
+) -> Float[Tensor, ""]:
+    """ELBO by reparameterized samples: an unbiased estimate of `classical_elbo`, differentiable in Φ and Θ."""
+    log_joint = model.log_joint(x, posterior.sample(n_samples, generator))
+    return log_joint.mean() + posterior.entropy().mean()

@@ -1,0 +1,160 @@
+"""Gaussian variational posteriors q(z) = N(ν, T), one for each data point (Section 3, Appendix D.2).
+
+Three families, one interface: diagonal T, low rank T = VVᵀ + diag(d²), and full T = LLᵀ.
+All an objective ever asks of a posterior is its mean, its marginal standard deviation τ, its entropy and
+the trace of T with a Gram matrix, so a new family is these few lines and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+LOG_2_PI_E = math.log(2 * math.pi * math.e)
+
+
+@dataclass(frozen=True)
+class GaussianPosterior:
+    """What the three families share; `mean` is ν with shape (N, H)."""
+
+    mean: Float[Tensor, "N H"]
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def __getitem__(self, index):
+        """Posteriors of the data points that `index` (slice, mask or integer tensor) selects."""
+        return self._map(lambda t: t[index])
+
+    def detach(self):
+        """Same posteriors, cut from the autograd graph."""
+        return self._map(torch.Tensor.detach)
+
+    def to(self, *args, **kwargs):
+        """Same posteriors on another device or in another dtype, as `torch.Tensor.to`."""
+        return self._map(lambda t: t.to(*args, **kwargs))
+
+    def _map(self, function):
+        return type(self)(*(function(getattr(self, field.name)) for field in fields(self)))
+
+    @property
+    def std(self) -> Float[Tensor, "N H"]:
+        """Marginal standard deviations τ."""
+        return self.variance.sqrt()
+
+    def entropy(self) -> Float[Tensor, " N"]:
+        """H[q] = ½ log |2πe T| of each data point, in nats."""
+        return (self.mean.shape[-1] * LOG_2_PI_E + self.log_det()) / 2
+
+    def second_moment(self) -> Float[Tensor, "H H"]:
+        """Σₙ (ν νᵀ + T), what the dictionary's normal equations need."""
+        return self.mean.T @ self.mean + self.covariance_sum()
+
+
+@dataclass(frozen=True)
+class DiagonalGaussian(GaussianPosterior):
+    """q(z) = N(ν, diag(τ²)); `deviation` is τ > 0 with shape (N, H)."""
+
+    deviation: Float[Tensor, "N H"]
+
+    @property
+    def std(self) -> Float[Tensor, "N H"]:
+        return self.deviation
+
+    @property
+    def variance(self) -> Float[Tensor, "N H"]:
+        return self.deviation.square()
+
+    def covariance(self) -> Float[Tensor, "N H H"]:
+        return torch.diag_embed(self.variance)
+
+    def covariance_sum(self) -> Float[Tensor, "H H"]:
+        return torch.diag(self.variance.sum(0))
+
+    def log_det(self) -> Float[Tensor, " N"]:
+        return 2 * self.deviation.log().sum(-1)
+
+    def trace_with(self, gram: Float[Tensor, "H H"]) -> Float[Tensor, " N"]:
+        return self.variance @ gram.diagonal()
+
+    def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
+        return self.mean + self.deviation * _noise(n_samples, self.mean, generator)
+
+
+@dataclass(frozen=True)
+class LowRankGaussian(GaussianPosterior):
+    """q(z) = N(ν, VVᵀ + diag(d²)); `factor` V has shape (N, H, r), `deviation` d > 0 has shape (N, H).
+
+    Everything goes through r×r matrices: no H×H matrix is formed for a data point (except by `covariance`).
+    """
+
+    factor: Float[Tensor, "N H r"]
+    deviation: Float[Tensor, "N H"]
+
+    @property
+    def variance(self) -> Float[Tensor, "N H"]:
+        return self.deviation.square() + self.factor.square().sum(-1)
+
+    def covariance(self) -> Float[Tensor, "N H H"]:
+        return torch.diag_embed(self.deviation.square()) + self.factor @ self.factor.mT
+
+    def covariance_sum(self) -> Float[Tensor, "H H"]:
+        tall = self.factor.transpose(0, 1).flatten(1)
+        return torch.diag(self.deviation.square().sum(0)) + tall @ tall.T
+
+    def log_det(self) -> Float[Tensor, " N"]:
+        # matrix determinant lemma: |diag(d²) + VVᵀ| = Π d² · |I + Vᵀ diag(d⁻²) V|
+        scaled = self.factor / self.deviation.unsqueeze(-1)
+        small = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device) + scaled.mT @ scaled
+        return 2 * self.deviation.log().sum(-1) + _cholesky_log_det(torch.linalg.cholesky(small))
+
+    def trace_with(self, gram: Float[Tensor, "H H"]) -> Float[Tensor, " N"]:
+        return self.deviation.square() @ gram.diagonal() + (self.factor * (gram @ self.factor)).sum((-2, -1))
+
+    def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
+        low_rank = _noise(n_samples, self.factor[:, 0], generator).unsqueeze(-1)
+        diagonal = self.deviation * _noise(n_samples, self.mean, generator)
+        return self.mean + (self.factor @ low_rank).squeeze(-1) + diagonal
+
+
+@dataclass(frozen=True)
+class FullGaussian(GaussianPosterior):
+    """q(z) = N(ν, LLᵀ); `scale_tril` L is lower triangular with a positive diagonal, shape (N, H, H)."""
+
+    scale_tril: Float[Tensor, "N H H"]
+
+    @property
+    def variance(self) -> Float[Tensor, "N H"]:
+        return self.scale_tril.square().sum(-1)
+
+    def covariance(self) -> Float[Tensor, "N H H"]:
+        return self.scale_tril @ self.scale_tril.mT
+
+    def covariance_sum(self) -> Float[Tensor, "H H"]:
+        wide = self.scale_tril.transpose(0, 1).flatten(1)
+        return wide @ wide.T
+
+    def log_det(self) -> Float[Tensor, " N"]:
+        return _cholesky_log_det(self.scale_tril)
+
+    def trace_with(self, gram: Float[Tensor, "H H"]) -> Float[Tensor, " N"]:
+        return (self.scale_tril * (gram @ self.scale_tril)).sum((-2, -1))
+
+    def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
+        noise = _noise(n_samples, self.mean, generator).unsqueeze(-1)
+        return self.mean + (self.scale_tril @ noise).squeeze(-1)
+
+
+FAMILIES = {"diagonal": DiagonalGaussian, "low-rank": LowRankGaussian, "full": FullGaussian}
+
+
+def _cholesky_log_det(cholesky: Float[Tensor, "N K K"]) -> Float[Tensor, " N"]:
+    return 2 * cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+
+def _noise(n_samples: int, like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(n_samples, *like.shape, dtype=like.dtype, device=like.device, generator=generator)

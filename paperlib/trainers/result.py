@@ -1,0 +1,71 @@
+"""What every trainer returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Int
+from torch import Tensor
+
+from paperlib.model import SparseCodingModel
+from paperlib.objectives import (
+    EntropyTerms,
+    entropies,
+    optimal_noise_variance,
+    optimal_prior_scales,
+)
+from paperlib.posteriors import GaussianPosterior
+from paperlib.statistics import PosteriorStatistics
+
+# A field is dead when its prior scale is below this fraction of the noise's standard deviation: it then
+# explains nothing (its best gain over the noise, ½ log(1 + 2λ²/σ²), is under 0.01 nats a data point).
+DEAD_FIELD_RATIO = 0.1
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained model, judged on its training data with ONE λ and ONE σ².
+
+    Parameters
+    ----------
+    model : SparseCodingModel
+        Dictionary W̃ with the optimal λ and σ² of the whole training set (Theorem 2).
+    posterior : GaussianPosterior
+        Posteriors of the training data, N of them.
+    terms : EntropyTerms
+        The three entropies in nats (scalars, float64); `elbo` is their sum as in Theorem 1.
+    history : list of dict
+        One row an epoch (or L-BFGS call): at least `step`, `seconds` and `elbo`.
+    """
+
+    model: SparseCodingModel
+    posterior: GaussianPosterior
+    terms: EntropyTerms
+    history: list[dict] = field(default_factory=list)
+
+    @classmethod
+    def from_posterior(
+        cls,
+        dictionary: Tensor,
+        posterior: GaussianPosterior,
+        stats: PosteriorStatistics,
+        history: list[dict],
+    ) -> FitResult:
+        """Result with λ, σ² and entropies in closed form from the whole data set's statistics."""
+        model = SparseCodingModel(
+            dictionary,
+            optimal_prior_scales(stats).to(dictionary.dtype),
+            optimal_noise_variance(stats).to(dictionary.dtype),
+        )
+        return cls(model, posterior, entropies(stats), history)
+
+    @property
+    def elbo(self) -> float:
+        """Entropy ELBO in nats a data point."""
+        return float(self.terms.elbo)
+
+    @property
+    def dead_fields(self) -> Int[Tensor, " K"]:
+        """Indices of fields that explain nothing: λ_h below 0.1 σ."""
+        threshold = DEAD_FIELD_RATIO * self.model.noise_variance.sqrt()
+        return (self.model.prior_scales < threshold).nonzero().flatten()
