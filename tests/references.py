@@ -1,4 +1,4 @@
-"""The reference notebooks of nbval: smoke profile, embedded photographs, nothing that changes from run to run.
+"""The reference notebooks of nbval: smoke profile, embedded photographs, nothing that differs between runs.
 
 `make references` writes them again; tests/test_pages.py holds them against the pages they are made from.
 """

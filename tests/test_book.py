@@ -215,7 +215,7 @@ def test_bad_arguments_are_named(project, arguments, message):
     [
         (notebook("1", parameters=""), {}, "expected one cell tagged 'parameters', found 0"),
         (notebook("1", parameters=PARAMETERS_CELL * 2), {}, "expected one cell tagged 'parameters', found 2"),
-        (notebook("1"), {"sise": 1}, "unknown parameter sise; its parameters cell sets seed, size"),
+        (notebook("1"), {"sizes": 1}, "unknown parameter sizes; its parameters cell sets seed, size"),
     ],
 )
 def test_parameters_that_papermill_would_ignore_are_refused(project, text, parameters, message):

@@ -42,10 +42,10 @@ def differences(project: dict, constraints: dict[str, str], environment: dict) -
         found.append(f"environment.yml lacks {sorted(missing)}")
     for name, version in conda.items():
         if constraints.get(name) != version:
-            found.append(f"environment.yml: {name} is {version}, constraints.txt says {constraints.get(name)}")
+            found.append(f"environment.yml: {name}={version}, constraints.txt: {constraints.get(name)}")
     python = next(pin for pin in environment["dependencies"] if str(pin).startswith("python="))
     if python.removeprefix("python=") not in Requirement(f"python{project['requires-python']}").specifier:
-        found.append(f"environment.yml: {python}, pyproject.toml says {project['requires-python']}")
+        found.append(f"environment.yml: {python}, pyproject.toml: {project['requires-python']}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The pages of the book: all listed, all executable ones with a profile, checked numbers with a fresh reference."""
+"""The pages of the book: all listed, every notebook with its profiles, checked numbers with a reference."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_references_come_from_the_pages_as_they_are():
         reference = nbformat.read(FOLDER / f"{task.name}.ipynb", 4)
         cells = [cell for cell in reference.cells if "injected-parameters" not in tags(cell)]
         source = book.read_notebook(task.source).cells
-        message = f"tests/reference/{task.name}.ipynb is not made from book/{task.name}.md: run `make references`"
+        message = f"the reference is not made from book/{task.name}.md as it is: run `make references`"
         assert [(cell.cell_type, cell.source, tags(cell)) for cell in cells] == [
             (cell.cell_type, cell.source, tags(cell)) for cell in source
         ], message
