@@ -12,6 +12,8 @@ from torch import Tensor
 from paperlib.errors import InputError
 from paperlib.posteriors import GaussianPosterior
 
+DEAD_FIELD_RATIO = 0.1
+
 
 class FieldMatch(NamedTuple):
     """One-to-one match; ``signs * learned[:, permutation]`` are the learned fields aligned with the truth.
@@ -83,9 +85,12 @@ def is_recovered(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"], thr
     return bool(close[pairs].all())
 
 
-def dead_fields(prior_scales: Float[Tensor, " H"], floor: float) -> Int[Tensor, " dead"]:
-    """Numbers of the fields that the data do not use: their scale λ fell to the floor, λ_h ≤ 2·`floor`."""
-    return torch.nonzero(prior_scales <= 2 * floor).flatten()
+def dead_fields(prior_scales: Float[Tensor, " H"], noise_variance: Float[Tensor, ""]) -> Int[Tensor, " dead"]:
+    """Numbers of the fields that explain nothing: prior scale λ_h below a tenth of the noise's deviation σ.
+
+    The most such a field can tell about a data point, ½ log(1 + 2λ²/σ²), is below 0.01 nats.
+    """
+    return torch.nonzero(prior_scales < DEAD_FIELD_RATIO * noise_variance.sqrt()).flatten()
 
 
 def _cosines(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"]) -> Float[Tensor, "H K"]:

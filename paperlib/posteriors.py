@@ -152,6 +152,12 @@ class FullGaussian(GaussianPosterior):
 FAMILIES = {"diagonal": DiagonalGaussian, "low-rank": LowRankGaussian, "full": FullGaussian}
 
 
+def concatenate(posteriors: list[GaussianPosterior]) -> GaussianPosterior:
+    """Posteriors of one family for several batches of data as those of all of them, in order."""
+    family = type(posteriors[0])
+    return family(*(torch.cat([getattr(p, f.name) for p in posteriors]) for f in fields(family)))
+
+
 def _cholesky_log_det(cholesky: Float[Tensor, "N K K"]) -> Float[Tensor, " N"]:
     return 2 * cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 

@@ -150,7 +150,7 @@ def test_unusable_fields(learned, message):
         match_fields(learned, bar_fields(3))
 
 
-def test_dead_fields_are_those_at_the_floor():
-    scales = torch.tensor([1.0, 1e-6, 0.3, 1.5e-6])
-    assert dead_fields(scales, floor=1e-6).tolist() == [1, 3]
-    assert dead_fields(scales, floor=1e-9).tolist() == []
+def test_dead_fields_are_those_far_below_the_noise():
+    scales = torch.tensor([1.0, 1e-6, 0.3, 0.019])
+    assert dead_fields(scales, torch.tensor(0.04)).tolist() == [1, 3]
+    assert dead_fields(scales, torch.tensor(1e-14)).tolist() == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Int
 from torch import Tensor
 
+from paperlib.metrics import dead_fields
 from paperlib.model import SparseCodingModel
 from paperlib.objectives import (
     EntropyTerms,
@@ -16,11 +17,6 @@ from paperlib.objectives import (
 )
 from paperlib.posteriors import GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
-
-# A field is dead when its prior scale is below this fraction of the noise's standard deviation: it then
-# explains nothing (its best gain over the noise, ½ log(1 + 2λ²/σ²), is under 0.01 nats a data point).
-DEAD_FIELD_RATIO = 0.1
-
 
 @dataclass(frozen=True)
 class FitResult:
@@ -66,6 +62,5 @@ class FitResult:
 
     @property
     def dead_fields(self) -> Int[Tensor, " K"]:
-        """Indices of fields that explain nothing: λ_h below 0.1 σ."""
-        threshold = DEAD_FIELD_RATIO * self.model.noise_variance.sqrt()
-        return (self.model.prior_scales < threshold).nonzero().flatten()
+        """Numbers of the fields that explain nothing (`paperlib.metrics.dead_fields`)."""
+        return dead_fields(self.model.prior_scales, self.model.noise_variance)

@@ -1,0 +1,114 @@
+"""E-steps: the posteriors of data for a given dictionary (Section 3.2; D.2).
+
+`infer_diagonal` and `infer_full` are fast and exact, `infer_lbfgs` is the paper's and works for every family;
+`fit_posterior` alternates one of them with the closed-form scales of Theorem 2.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.errors import InputError
+from paperlib.inference.diagonal import infer_diagonal
+from paperlib.inference.full import infer_full
+from paperlib.inference.lbfgs import infer_lbfgs
+from paperlib.objectives import entropy_elbo, optimal_noise_variance, optimal_prior_scales
+from paperlib.posteriors import FAMILIES, GaussianPosterior, concatenate
+from paperlib.statistics import PosteriorStatistics
+from paperlib.validation import check_data
+
+__all__ = [
+    "closed_form_scales", "fit_posterior", "infer_diagonal", "infer_full", "infer_lbfgs", "initial_scales",
+]  # fmt: skip
+
+
+def fit_posterior(
+    x: Float[Tensor, "N D"],
+    dictionary: Float[Tensor, "D H"],
+    family: str = "diagonal",
+    *,
+    start: GaussianPosterior | None = None,
+    tolerance: float = 1e-3,
+    max_rounds: int = 100,
+    batch_size: int = 2048,
+) -> tuple[GaussianPosterior, PosteriorStatistics]:
+    """Optimal posteriors for a fixed dictionary, with ONE optimal λ and ONE σ² for all of `x`.
+
+    Rounds of an E-step over all data and closed-form scales (Theorem 2), until a round gains less than
+    `tolerance` nats a data point.
+
+    Parameters
+    ----------
+    x, dictionary : tensors (N, D) and (D, H)
+        Data and W̃ (unit columns).
+    family : {"diagonal", "low-rank", "full"}
+        Covariance of the posteriors.
+    start : GaussianPosterior, optional
+        Where to start, of the same family.
+
+    Returns
+    -------
+    posterior, statistics
+        Everything else (ELBO, entropies, λ, σ²) follows from the statistics.
+
+    Raises
+    ------
+    InputError
+        If data are not finite, shapes disagree or the family is unknown.
+    """
+    check_data(x, n_features=dictionary.shape[0])
+    if family not in FAMILIES:
+        raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
+    batches = x.split(batch_size)
+    posteriors = [None] * len(batches) if start is None else _split(start, batch_size)
+    noise_variance, prior_scales = initial_scales(x, dictionary.shape[1])
+    if start is not None:
+        noise_variance, prior_scales = closed_form_scales(_statistics(batches, posteriors, dictionary), x.dtype)
+    best = -torch.inf
+    for _ in range(max_rounds):
+        for i, batch in enumerate(batches):
+            posteriors[i] = E_STEPS[family](
+                batch, dictionary, prior_scales, noise_variance, start=posteriors[i]
+            )
+        stats = _statistics(batches, posteriors, dictionary)
+        noise_variance, prior_scales = closed_form_scales(stats, x.dtype)
+        elbo = float(entropy_elbo(stats))
+        if elbo - best < tolerance:
+            break
+        best = elbo
+    return concatenate(posteriors), stats
+
+
+def initial_scales(
+    x: Float[Tensor, "N D"], n_latents: int
+) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
+    """First guess of σ² and λ: a quarter of the data's mean square is noise, each latent has its root as scale."""
+    mean_square = x[:10_000].square().mean()
+    return mean_square / 4, mean_square.sqrt().expand(n_latents).clone()
+
+
+def closed_form_scales(
+    stats: PosteriorStatistics, dtype: torch.dtype
+) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
+    """σ² and λ of Theorem 2 in the data's dtype."""
+    return optimal_noise_variance(stats).to(dtype), optimal_prior_scales(stats).to(dtype)
+
+
+def _infer_low_rank(x, dictionary, prior_scales, noise_variance, *, start):
+    return infer_lbfgs(
+        x, dictionary, "low-rank", prior_scales=prior_scales, noise_variance=noise_variance, start=start
+    )
+
+
+E_STEPS = {"diagonal": infer_diagonal, "low-rank": _infer_low_rank, "full": infer_full}
+
+
+def _split(posterior, batch_size):
+    return [posterior[i : i + batch_size] for i in range(0, len(posterior), batch_size)]
+
+
+def _statistics(batches, posteriors, dictionary):
+    pairs = zip(batches, posteriors, strict=True)
+    return sum(PosteriorStatistics.from_batch(batch, posterior, dictionary) for batch, posterior in pairs)

@@ -1,0 +1,262 @@
+"""Fast EM: a few E-step iterations a visit, one preconditioned dictionary step a minibatch (Section 4.2).
+
+Every pass visits all data in minibatches.  A visit improves the minibatch's diagonal posteriors, which are
+kept for the next visit, and then moves the dictionary along the ELBO's gradient (x − W̃ν)νᵀ − W̃T, scaled by
+the running second moment of each latent and with momentum.  λ and σ² are the closed forms of Theorem 2 on
+statistics that forget slowly.  At the end L-BFGS polishes the dictionary on all data, with the E-step inside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from paperlib import annealing as annealing_schedules
+from paperlib.errors import InputError
+from paperlib.inference import closed_form_scales, fit_posterior, infer_diagonal, initial_scales
+from paperlib.inference.diagonal import cold_start
+from paperlib.metrics import dead_fields
+from paperlib.model import normalize_columns
+from paperlib.objectives import EntropyWeights, entropies
+from paperlib.posteriors import DiagonalGaussian
+from paperlib.statistics import PosteriorStatistics
+from paperlib.trainers.polish import polish_dictionary
+from paperlib.trainers.result import FitResult
+from paperlib.validation import check_data, check_positive
+
+MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
+MOMENTUM = 0.9
+# While w_p > w_q the annealed ELBO is unbounded: a field with ν = 0 and τ, λ → 0 gains (w_p − w_q) log 1/τ.
+# λ ≥ σ then keeps every field able to explain something; without annealing the floor only guards float32.
+ANNEALED_FLOOR, FLOOR = 1.0, 0.01
+
+
+@dataclass
+class EMState:
+    """Everything training needs to go on: tensors, counters and the random state.  Its `dict` is a checkpoint."""
+
+    dictionary: Float[Tensor, "D H"]
+    velocity: Float[Tensor, "D H"]
+    usage: Float[Tensor, " H"]
+    mean: Float[Tensor, "N H"]
+    std: Float[Tensor, "N H"]
+    noise_variance: Float[Tensor, ""]
+    prior_scales: Float[Tensor, " H"]
+    random_state: UInt8[Tensor, " bytes"]
+    passes: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    history: list[dict] = field(default_factory=list)
+
+    def to_dict(self) -> dict:
+        """Plain tensors, numbers and lists, as `torch.load(weights_only=True)` accepts them."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def fit_em(
+    x: Float[Tensor, "N D"],
+    n_latents: int,
+    *,
+    n_epochs: int = 10,
+    annealing: str = "none",
+    batch_size: int = 128,
+    learning_rate: float = 0.04,
+    n_steps: int = 5,
+    polish: int = 30,
+    generator: torch.Generator,
+    callback: Callable[[EMState], None] | None = None,
+    state: EMState | None = None,
+    progress: bool = True,
+) -> FitResult:
+    """Learn a dictionary by minibatch EM with diagonal Gaussian posteriors.
+
+    Parameters
+    ----------
+    x : tensor (N, D)
+        Data; its dtype and device are used throughout.
+    n_latents : int
+        H.
+    n_epochs : int
+        Passes over the data.
+    annealing : {"none", "prior", "likelihood", "energy"}
+        Schedule of the entropies' weights (Eq. 17); see `paperlib.annealing.schedule`.
+    batch_size, learning_rate, n_steps : int, float, int
+        Minibatch, first dictionary rate (falls linearly to 0) and E-step iterations a visit.
+    polish : int
+        Iterations of L-BFGS on the dictionary over all data after the epochs; 0 for none.
+    generator : torch.Generator
+        CPU generator of the first dictionary and of the order of visits.
+    callback : callable, optional
+        Called with the state after every epoch, for checkpoints and evaluation; its time is not counted.
+    state : EMState, optional
+        Continue from here; numbers are the same as without the interruption.
+
+    Returns
+    -------
+    FitResult
+        History rows: `step` (passes over the data), `seconds`, `phase`, `elbo` and the entropies of the
+        statistics gathered during the pass, `weights`, `dead_fields`.
+
+    Raises
+    ------
+    InputError
+        If data are not a finite matrix or a number is not positive.
+    """
+    check_data(x)
+    check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size,
+                   learning_rate=learning_rate, n_steps=n_steps)  # fmt: skip
+    if polish < 0:
+        raise InputError(f"polish must be 0 or more, not {polish}.")
+    schedule = annealing_schedules.schedule(annealing, n_epochs)
+    state = initial_state(x, n_latents, generator) if state is None else state
+    generator.set_state(state.random_state)
+    bar = tqdm(total=n_epochs, initial=state.passes, desc="EM", unit="epoch", disable=not progress)
+    while state.passes < n_epochs:
+        started = time.perf_counter()
+        rates = _falling_rates(learning_rate, state.passes, n_epochs, -(-len(x) // batch_size))
+        stats = _epoch(state, x, schedule[state.passes], rates, batch_size, n_steps, generator)
+        state.random_state = generator.get_state()
+        _record(state, stats, started, "em", schedule[state.passes - 1])
+        bar.update()
+        bar.set_postfix(elbo=f"{state.history[-1]['elbo']:.2f}")
+        if callback is not None:
+            callback(state)
+    bar.close()
+    if polish:
+        _polish(state, x, polish, n_steps, progress)
+    started = time.perf_counter()
+    posterior, stats = fit_posterior(x, state.dictionary, start=DiagonalGaussian(state.mean, state.std))
+    _record(state, stats, started, "final", EntropyWeights())
+    return FitResult.from_posterior(state.dictionary, posterior, stats, state.history)
+
+
+def initial_state(x: Float[Tensor, "N D"], n_latents: int, generator: torch.Generator) -> EMState:
+    """Random unit columns, posteriors of no data, and scales guessed from the data's variance."""
+    like = {"dtype": x.dtype, "device": x.device}
+    noise_variance, prior_scales = initial_scales(x, n_latents)
+    dictionary = normalize_columns(torch.randn(x.shape[1], n_latents, generator=generator).to(**like))
+    posterior = cold_start(len(x), prior_scales, noise_variance)
+    return EMState(
+        dictionary=dictionary,
+        velocity=torch.zeros_like(dictionary),
+        usage=torch.zeros(n_latents, **like),
+        mean=posterior.mean,
+        std=posterior.deviation,
+        noise_variance=noise_variance,
+        prior_scales=prior_scales,
+        random_state=generator.get_state(),
+    )
+
+
+def _epoch(state, x, weights, rates, batch_size, n_steps, generator) -> PosteriorStatistics:
+    """One pass over the data; returns the statistics gathered at each point's visit."""
+    direction, stats = None, 0
+    order = torch.randperm(len(x), generator=generator).to(x.device)
+    for index, rate in zip(order.split(batch_size), rates, strict=True):
+        batch = x[index]
+        state.seen += len(batch)
+        gram = state.dictionary.T @ state.dictionary
+        gram_norm, direction = _largest_eigenvalue(gram, direction)
+        posterior = infer_diagonal(
+            batch, state.dictionary, state.prior_scales, state.noise_variance, weights=weights,
+            start=DiagonalGaussian(state.mean[index], state.std[index]), n_steps=n_steps,
+            gram=gram, gram_norm=gram_norm,
+        )  # fmt: skip
+        state.mean[index], state.std[index] = posterior.mean, posterior.deviation
+        batch_stats = PosteriorStatistics.from_batch(batch, posterior, state.dictionary)
+        stats = stats + batch_stats
+        _update_scales(state, batch_stats, weights)
+        _update_dictionary(state, batch, posterior, rate)
+    state.passes += 1
+    return stats
+
+
+def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyWeights) -> None:
+    """Closed-form λ and σ² (Theorem 2) of the minibatch, mixed into the running ones."""
+    noise_variance, prior_scales = closed_form_scales(stats, state.dictionary.dtype)
+    share = _forgetting(state, stats.count)
+    state.noise_variance = torch.lerp(state.noise_variance, noise_variance, share)
+    scales = torch.lerp(state.prior_scales, prior_scales, share)
+    floor = ANNEALED_FLOOR if weights.prior > weights.posterior else FLOOR
+    state.prior_scales = torch.maximum(scales, floor * state.noise_variance.sqrt())
+
+
+def _update_dictionary(state: EMState, batch: Tensor, posterior: DiagonalGaussian, rate: float) -> None:
+    """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the latents' running second moments, then unit columns."""
+    moment = posterior.second_moment()
+    usage = moment.diagonal() / len(batch)
+    state.usage = torch.lerp(state.usage, usage, _forgetting(state, len(batch)))
+    gradient = torch.addmm(batch.T @ posterior.mean, state.dictionary, moment, alpha=-1)
+    state.velocity = torch.addcdiv(state.velocity * MOMENTUM, gradient, state.usage * len(batch))
+    state.dictionary = normalize_columns(state.dictionary + rate * state.velocity)
+
+
+def _forgetting(state: EMState, count: int) -> float:
+    """Share of the newest `count` points in running statistics; large while few have been seen."""
+    return count / min(MEMORY, max(count, state.seen))
+
+
+def _falling_rates(first: float, n_passes: int, n_epochs: int, n_batches: int) -> np.ndarray:
+    """Learning rates of the next pass: linear from `first` at the very start to 0 at the very end."""
+    return first * (1 - (n_passes * n_batches + np.arange(n_batches)) / (n_epochs * n_batches))
+
+
+def _largest_eigenvalue(gram: Tensor, direction: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Upper estimate of ‖G‖ by power iteration from the last minibatch's eigenvector (exact at first)."""
+    if direction is None:
+        direction = torch.linalg.eigh(gram).eigenvectors[:, -1]
+    for _ in range(2):
+        image = gram @ direction
+        direction = image / image.norm()
+    return 1.02 * image.norm(), direction
+
+
+def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: str, weights) -> None:
+    state.seconds += time.perf_counter() - started
+    terms = entropies(stats)
+    if not torch.isfinite(terms.elbo):
+        raise FloatingPointError(
+            f"The ELBO is no longer finite after {state.passes} passes; lower the learning rate or use float64."
+        )
+    state.history.append(
+        {
+            "step": state.passes,
+            "phase": phase,
+            "seconds": round(state.seconds, 4),
+            "elbo": float(terms.elbo),
+            "posterior_entropy": float(terms.posterior),
+            "prior_entropy": float(terms.prior),
+            "likelihood_entropy": float(terms.likelihood),
+            "prior_weight": weights.prior,
+            "likelihood_weight": weights.likelihood,
+            "dead_fields": int(dead_fields(state.prior_scales, state.noise_variance).numel()),
+        }
+    )
+
+
+def _polish(state: EMState, x: Tensor, iterations: int, n_steps: int, progress: bool) -> None:
+    def after_evaluation(stats: PosteriorStatistics, improved: bool) -> None:
+        nonlocal started
+        state.passes += 1
+        if improved:
+            _record(state, stats, started, "polish", EntropyWeights())
+        else:
+            state.seconds += time.perf_counter() - started
+        started = time.perf_counter()
+
+    started = time.perf_counter()
+    state.dictionary, posterior, stats = polish_dictionary(
+        x, state.dictionary, DiagonalGaussian(state.mean, state.std),
+        e_step=partial(infer_diagonal, n_steps=n_steps), iterations=iterations,
+        after_evaluation=after_evaluation, progress=progress,
+    )  # fmt: skip
+    state.mean, state.std = posterior.mean, posterior.deviation
+    state.noise_variance, state.prior_scales = closed_form_scales(stats, x.dtype)

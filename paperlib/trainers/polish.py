@@ -1,0 +1,112 @@
+"""The last nats: L-BFGS on the dictionary over all data, with the E-step inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.optimize import minimize
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from paperlib.inference import closed_form_scales
+from paperlib.objectives import entropy_elbo
+from paperlib.posteriors import GaussianPosterior, concatenate
+from paperlib.statistics import PosteriorStatistics
+
+BATCH_SIZE = 1_024  # bounds the E-step's working memory; results do not depend on it
+
+
+def polish_dictionary(
+    x: Float[Tensor, "N D"],
+    dictionary: Float[Tensor, "D H"],
+    posterior: GaussianPosterior,
+    *,
+    e_step: Callable[..., GaussianPosterior],
+    iterations: int,
+    after_evaluation: Callable[[PosteriorStatistics, bool], None] = lambda stats, improved: None,
+    progress: bool = True,
+) -> tuple[Float[Tensor, "D H"], GaussianPosterior, PosteriorStatistics]:
+    """Maximize the entropy ELBO of all data over unit-norm dictionaries by L-BFGS.
+
+    At optimal posteriors and scales the ELBO's gradient in W̃ is that of its last entropy alone,
+    (Σ xνᵀ − W̃ Σ(ννᵀ + T)) / Nσ² (the envelope theorem), so an evaluation is one E-step over the data.
+
+    Parameters
+    ----------
+    x, dictionary, posterior
+        Data (N, D), first W̃ (D, H) and the posteriors to start from.
+    e_step : callable
+        ``e_step(batch, dictionary, prior_scales, noise_variance, start=posterior)``, a few iterations.
+    iterations : int
+        Iterations of L-BFGS, of about one evaluation each.
+    after_evaluation : callable, optional
+        Called with each evaluation's statistics and whether it is the best so far.
+
+    Returns
+    -------
+    dictionary, posterior, statistics
+        Of the best evaluation.
+    """
+    problem = _Problem(x, dictionary, posterior, e_step, after_evaluation)
+    bar = tqdm(total=iterations, desc="polish", unit="iteration", disable=not progress)
+
+    def after_iteration(intermediate_result):
+        bar.update()
+        bar.set_postfix(elbo=f"{-intermediate_result.fun:.2f}")
+
+    minimize(
+        problem.loss, problem.start(), jac=True, method="L-BFGS-B", callback=after_iteration,
+        options={"maxiter": iterations, "maxcor": 20},
+    )  # fmt: skip
+    bar.close()
+    return problem.dictionary, concatenate(problem.posteriors), problem.stats
+
+
+class _Problem:
+    """Minus the ELBO as a function of coordinates in which its curvature is about one.
+
+    Every evaluation starts its E-step at the best posteriors so far: a trial step too long does no harm.
+    """
+
+    def __init__(self, x, dictionary, posterior, e_step, after_evaluation):
+        self.batches = x.split(BATCH_SIZE)
+        self.posteriors = [posterior[i : i + BATCH_SIZE] for i in range(0, len(x), BATCH_SIZE)]
+        self.dictionary, self.e_step, self.after_evaluation = dictionary, e_step, after_evaluation
+        self.stats, moment, _ = self._sums(dictionary, self.posteriors)
+        self.elbo = -np.inf
+        noise_variance, _ = closed_form_scales(self.stats, x.dtype)
+        self.scale = (moment.diagonal() / (len(x) * noise_variance)).sqrt()
+
+    def start(self) -> np.ndarray:
+        return (self.dictionary * self.scale).flatten().double().cpu().numpy()
+
+    def loss(self, coordinates: np.ndarray) -> tuple[float, np.ndarray]:
+        free = torch.from_numpy(coordinates).to(self.dictionary).view_as(self.dictionary) / self.scale
+        norms = free.norm(dim=0)
+        dictionary = free / norms
+        noise_variance, prior_scales = closed_form_scales(self.stats, dictionary.dtype)
+        posteriors = [
+            self.e_step(batch, dictionary, prior_scales, noise_variance, start=posterior)
+            for batch, posterior in zip(self.batches, self.posteriors, strict=True)
+        ]
+        stats, moment, cross = self._sums(dictionary, posteriors)
+        elbo = float(entropy_elbo(stats))
+        gradient = (cross - dictionary @ moment) / (stats.count * closed_form_scales(stats, dictionary.dtype)[0])
+        gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
+        improved = elbo > self.elbo
+        if improved:
+            self.elbo, self.stats, self.dictionary, self.posteriors = elbo, stats, dictionary, posteriors
+        self.after_evaluation(stats, improved)
+        return -elbo, -gradient.flatten().double().cpu().numpy()
+
+    def _sums(self, dictionary, posteriors):
+        """Statistics, Σ(ννᵀ + T) and Σ xνᵀ of all data."""
+        stats, moment, cross = 0, 0, 0
+        for batch, posterior in zip(self.batches, posteriors, strict=True):
+            stats = stats + PosteriorStatistics.from_batch(batch, posterior, dictionary)
+            moment = moment + posterior.second_moment()
+            cross = cross + batch.T @ posterior.mean
+        return stats, moment, cross
