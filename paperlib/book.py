@@ -218,11 +218,9 @@ def plan(
             **shared,
         }
         folder = root / "_build" / "executed" / profile
-        task = Task(
-            name, source, profile, settings["parameters"], settings["minutes"], task_images, folder, inputs
-        )
-        check_parameters(read_notebook(source), task.parameters, f"book/{source.name} at profile {profile}")
-        tasks.append(task)
+        parameters, minutes = settings["parameters"], float(settings["minutes"])
+        check_parameters(read_notebook(source), parameters, f"book/{source.name} at profile {profile}")
+        tasks.append(Task(name, source, profile, parameters, minutes, task_images, folder, inputs))
     return tasks
 
 

@@ -45,7 +45,6 @@ def make_reference(task: book.Task) -> str:
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.execution_count = None
             cell.outputs = [printed(output) for output in cell.outputs if CHECKED in tags(cell)]
     return nbformat.writes(notebook) + "\n"
 
@@ -54,8 +53,6 @@ def printed(output: NotebookNode) -> NotebookNode:
     """An output without its pictures."""
     if "data" in output:
         output.data = {kind: data for kind, data in output.data.items() if kind.startswith("text/")}
-    if "execution_count" in output:
-        output.execution_count = None
     return output
 
 
