@@ -212,7 +212,7 @@ WITH_NAN = np.where(np.arange(3 * 20 * 24).reshape(3, 20, 24) == 500, np.nan, ST
 BAD_SOURCES = {
     "unknown name": (lambda d: "olshausn", "no image source olshausn; name olshausen, photos"),
     "no such path": (lambda d: d / "none.npy", "no image source"),
-    "other suffix": (lambda d: _write(d / "a.txt", b"text"), "not a kind of image file"),
+    "other suffix": (lambda d: _write(d / "a.txt", b"text"), "not a kind of file"),
     "text named .npy": (lambda d: _write(d / "a.npy", b"1 2 3"), "not a .npy file, whatever its name says"),
     "text named .npz": (lambda d: _write(d / "a.npz", b"1 2 3"), "not a complete .npz file"),
     "text named .mat": (lambda d: _write(d / "a.mat", b"one two three\n" * 40), "not a complete .mat file"),

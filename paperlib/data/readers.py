@@ -83,16 +83,56 @@ def read_array_file(path: Path) -> list[np.ndarray]:
     .npy and .npz hold arrays (n, h, w) or single images (h, w); .mat holds IMAGES, or one array of any name,
     (h, w, n) or (h, w).
     """
+    arrays = read_arrays(path)
+    if path.suffix.lower() != ".mat":
+        return [image for array in arrays.values() for image in _split(array, path)]
+    name = "IMAGES" if "IMAGES" in arrays else next(iter(arrays)) if len(arrays) == 1 else None
+    if name is None:
+        held = ", ".join(f"{name} {'×'.join(map(str, a.shape))}" for name, a in arrays.items()) or "none"
+        raise InputError(
+            f"{path} has no variable IMAGES and not exactly one array of numbers (arrays found: {held}); "
+            "save the images, height × width × number, as IMAGES."
+        )
+    array = arrays[name]
+    return _split(array if array.ndim == 2 else np.moveaxis(array, -1, 0), path)
+
+
+def read_dictionary(path: Path) -> Float[np.ndarray, "D H"]:
+    """Dictionary (D, H) of a .npy, .npz or .mat file: the array called `dictionary`, or the only matrix.
+
+    Raises
+    ------
+    InputError
+        If there is no such matrix, or it has NaN, infinite or complex values or a column of zeros.
+    """
+    arrays = {name: array for name, array in read_arrays(path).items() if array.ndim == 2 and array.size}
+    name = "dictionary" if "dictionary" in arrays else next(iter(arrays)) if len(arrays) == 1 else None
+    if name is None:
+        raise InputError(
+            f"{path} holds {len(arrays)} matrices; expected one, features × fields, or one called dictionary."
+        )
+    dictionary = arrays[name]
+    if dictionary.dtype.kind not in "buif" or not np.isfinite(dictionary).all():
+        raise InputError(f"{path} holds a dictionary with NaN, infinite or non-real values; mend it first.")
+    if not dictionary.any(axis=0).all():
+        raise InputError(f"{path} holds a dictionary with a column of zeros; remove that column.")
+    return dictionary
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a .npy, .npz or .mat file by name (of a .mat file: matrices and stacks of real numbers)."""
     reader = {".npy": _read_npy, ".npz": _read_npz, ".mat": _read_mat}.get(path.suffix.lower())
     if reader is None:
         raise InputError(
-            f"{path} is not a kind of image file that can be read; name a .npy, .npz or .mat file, "
-            "or a folder of pictures."
+            f"{path} is not a kind of file that can be read; name a .npy, .npz or .mat file, "
+            "or for images a folder of pictures."
         )
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; check the path.")
     return reader(path)
 
 
-def _read_npy(path: Path) -> list[np.ndarray]:
+def _read_npy(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             is_numpy = file.read(6) == b"\x93NUMPY"
@@ -101,37 +141,29 @@ def _read_npy(path: Path) -> list[np.ndarray]:
         raise _unreadable(path, error, "numpy.save") from error
     if array is None:
         raise InputError(f"{path} is not a .npy file, whatever its name says; write it with numpy.save.")
-    return _split(array, path)
+    return {path.stem: array}
 
 
-def _read_npz(path: Path) -> list[np.ndarray]:
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a complete .npz file, whatever its name says; use numpy.savez.")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[name] for name in archive.files]
+            return {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, error, "numpy.savez") from error
-    return [image for array in arrays for image in _split(array, path)]
 
 
-def _read_mat(path: Path) -> list[np.ndarray]:
+def _read_mat(path: Path) -> dict[str, np.ndarray]:
     try:
-        shapes = {name: shape for name, shape, kind in scipy.io.whosmat(path) if kind in _MATLAB_NUMBERS}
-        candidates = [name for name, shape in shapes.items() if len(shape) in (2, 3)]
-        name = "IMAGES" if "IMAGES" in candidates else candidates[0] if len(candidates) == 1 else None
-        array = None if name is None else scipy.io.loadmat(path, variable_names=[name])[name]
+        held = scipy.io.whosmat(path)
+        names = [name for name, shape, kind in held if kind in _MATLAB_NUMBERS and len(shape) in (2, 3)]
+        arrays = scipy.io.loadmat(path, variable_names=names)
     except NotImplementedError as error:
         raise InputError(f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7, or as .npy.") from error
     except Exception as error:  # scipy raises anything from TypeError to zlib.error on a damaged file
         raise InputError(f"{path} is not a complete .mat file ({error}); fetch or save it again.") from error
-    if array is None:
-        held = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in shapes.items()) or "none"
-        raise InputError(
-            f"{path} has no variable IMAGES and not exactly one array of numbers (arrays found: {held}); "
-            "save the images, height × width × number, as IMAGES."
-        )
-    return _split(array if array.ndim == 2 else np.moveaxis(array, -1, 0), path)
+    return {name: arrays[name] for name in names}
 
 
 def _split(array: np.ndarray, path: Path) -> list[np.ndarray]:

@@ -75,7 +75,7 @@ def infer_diagonal(
         gradient = torch.addmm(torch.erf(ratio.mul_(math.sqrt(0.5))).mul_(rate), point, coupling).sub_(target)
         gradient.div_(curvature_bound + slope_at_zero / std)
         updated = point - gradient
-        std = _newton_std(std, squared_ratio, precision, slope_at_zero).clamp_(lowest, highest)
+        std = newton_std(std, squared_ratio, precision, slope_at_zero).clamp_(lowest, highest)
         next_momentum = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
         point = torch.lerp(mean, updated, 1 + (momentum - 1) / next_momentum)
         mean, momentum = updated, next_momentum
@@ -91,7 +91,7 @@ def cold_start(
     return DiagonalGaussian(torch.zeros(n_points, len(std)).to(std), std.expand(n_points, -1).clone())
 
 
-def _newton_std(std: Tensor, squared_ratio: Tensor, precision: Tensor, slope_at_zero: Tensor) -> Tensor:
+def newton_std(std: Tensor, squared_ratio: Tensor, precision: Tensor, slope_at_zero: Tensor) -> Tensor:
     """One safeguarded Newton step for τ²/σ² + (τ/λ) √(2/π) e^{−ν²/2τ²} = 1, which has exactly one root."""
     quadratic = std.square() * precision
     prior = torch.exp(squared_ratio * -0.5).mul_(std).mul_(slope_at_zero)

@@ -28,15 +28,15 @@ class FitResult:
         Dictionary W̃ with the optimal λ and σ² of the whole training set (Theorem 2).
     posterior : GaussianPosterior
         Posteriors of the training data, N of them.
-    terms : EntropyTerms
-        The three entropies in nats (scalars, float64); `elbo` is their sum as in Theorem 1.
+    stats : PosteriorStatistics
+        Statistics of the training data under these posteriors; entropies and scales follow from them.
     history : list of dict
         One row an epoch (or L-BFGS call): at least `step`, `seconds` and `elbo`.
     """
 
     model: SparseCodingModel
     posterior: GaussianPosterior
-    terms: EntropyTerms
+    stats: PosteriorStatistics
     history: list[dict] = field(default_factory=list)
 
     @classmethod
@@ -53,11 +53,16 @@ class FitResult:
             optimal_prior_scales(stats).to(dictionary.dtype),
             optimal_noise_variance(stats).to(dictionary.dtype),
         )
-        return cls(model, posterior, entropies(stats), history)
+        return cls(model, posterior, stats, history)
+
+    @property
+    def terms(self) -> EntropyTerms:
+        """The three entropies in nats (scalars, float64)."""
+        return entropies(self.stats)
 
     @property
     def elbo(self) -> float:
-        """Entropy ELBO in nats a data point."""
+        """Entropy ELBO in nats a data point: the sum of the three entropies (Theorem 1)."""
         return float(self.terms.elbo)
 
     @property
