@@ -1,11 +1,13 @@
 """Every figure of the book and of the command line, once.
 
-Functions take numbers and return a matplotlib `Figure`; none of them computes results or shows anything.
-Colors are Okabe & Ito's, which color-blind readers can tell apart.
+Functions take numbers and return a matplotlib `Figure`; none of them computes results or opens a window.
+Notebooks show the figure that a cell ends with.  Colors are Okabe & Ito's, which color-blind readers can
+tell apart.
 """
 
 from __future__ import annotations
 
+import io
 import math
 
 import matplotlib
@@ -29,15 +31,27 @@ STYLE = {
 }
 
 
+styled = matplotlib.rc_context(STYLE)  # decorates every function that draws
+
+
+class NotebookFigure(Figure):
+    """A figure without a window that notebooks show, whichever backend is active."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=120)
+        return buffer.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
-    """Empty figure of a size in inches (the book's pages are 8 wide), drawn without a window."""
-    with matplotlib.rc_context(STYLE):
-        return Figure(figsize=(width, height), layout="constrained")
+    """Empty figure of a size in inches (the book's pages are 8 wide)."""
+    return NotebookFigure(figsize=(width, height), layout="constrained")
 
 
 # --- Generative fields (Figs. 2, 8) -------------------------------------------------------------------
 
 
+@styled
 def plot_fields(
     dictionary: Float[Tensor, "D H"], patch_shape: tuple[int, int], title: str | None = None
 ) -> Figure:
