@@ -433,7 +433,7 @@ class Papermill:
         nbformat.write(read_notebook(source), prepared)
         # Names relative to the folder: papermill would read braces in a path as placeholders.
         command = [sys.executable, "-m", "papermill", prepared.name, output.name, "--kernel", "python3"]
-        command += ["--cwd", str(source.parent), "--parameters_yaml", json.dumps(parameters)]
+        command += ["--cwd", str(source.parent), "--parameters_yaml", yaml.safe_dump(parameters)]
         isolated = {
             "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel of the same name in the user's home must not win,
             "IPYTHONDIR": str(output.parent / ".ipython"),  # nor the user's startup files take part

@@ -158,6 +158,16 @@ def test_each_change_reruns_what_depends_on_it(project, change, expected):
     assert reasons(project) == expected
 
 
+def test_parameters_arrive_as_they_are(project):
+    values = {"size": 1e-10, "seed": [1, None, True, "a 'text'"]}
+    write_profiles(project, first=values)
+    (project / "book" / "first.md").write_text(notebook("print(repr((size, seed)))"))
+    reproduce(project, profile="smoke", only=["first"], build=False, echo=lambda line: None)
+    (task,) = plan(project, "smoke", only=["first"])
+    outputs = [cell.outputs for cell in nbformat.read(task.output, 4).cells if cell.get("outputs")]
+    assert outputs[0][0].text.strip() == repr((values["size"], values["seed"]))
+
+
 def test_profiles_have_results_of_their_own(project):
     pretend_executed(project, "smoke")
     assert reasons(project, "laptop") == {"first": ["never executed"], "second": ["never executed"]}
