@@ -1,26 +1,28 @@
-"""The exact E-step for full covariances: a damped Newton method for each data point (Theorem 2; D.3).
+"""The exact E-step for full covariances: a Newton method for each data point (Theorem 2; D.3).
 
 For given λ and σ² the ELBO of a data point is, up to constants, minus the convex function
 
     f(ν, T) = (νᵀGν − 2 νᵀW̃ᵀx + Tr GT) / 2σ²  +  Σ_h τ_h 𝓜(ν_h/τ_h) / λ_h  −  ½ log |T| ,      G = W̃ᵀW̃.
 
-Its T-gradient vanishes where T⁻¹ = G/σ² + diag(κ) with κ_h = √(2/π) e^{−ν_h²/2τ_h²} / (λ_h τ_h)
-(Opper & Archambeau 2009; Challis & Barber 2013), and for given T that same matrix is the Hessian in ν.  So one
-Cholesky factor an iteration gives the new T and the Newton step for ν; both are descent directions of f,
-which makes halving the step until f falls a safe line search.
+At its minimum T⁻¹ = G/σ² + diag(κ) with κ_h = √(2/π) e^{−ν_h²/2τ_h²} / (λ_h τ_h) (Opper & Archambeau 2009;
+Challis & Barber 2013), so (ν, κ) are the only unknowns; for given T that same matrix is the Hessian in ν.
+One Cholesky factor an iteration gives f, τ and the Newton step for ν.  The new κ comes from a cavity argument:
+changing κ_h alone changes 1/τ_h² by just as much, so each τ_h is solved for with 1/τ_h² − κ_h held fixed.  That
+takes a few iterations where substituting κ(ν, τ) takes dozens.  Where such a step does not lower f, shorter
+ones towards κ(ν, τ), which is always a direction of descent, are tried instead.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from paperlib.inference.diagonal import cold_start, newton_std
 from paperlib.objectives import EntropyWeights
-from paperlib.posteriors import FullGaussian
+from paperlib.posteriors import FullGaussian, concatenate
 from paperlib.special import (
     SQRT_2_OVER_PI,
     expected_magnitude,
@@ -28,8 +30,9 @@ from paperlib.special import (
     softened_magnitude_derivative,
 )
 
-STEP_SIZES = (1.0, 0.5, 0.25, 1 / 16, 1 / 256)  # of the line search; where none helps, rounding has the last word
-MIN_RELATIVE_SCALE = 1e-8  # λ/σ below which squares of τ/σ would underflow in float32
+CHUNK_SIZE = 2**22  # matrix elements worked on at a time
+SHORTER_STEPS = (0.5, 0.25, 1 / 16, 1 / 256)  # where none of them helps, only rounding is left
+LEAST_SCALE = 1e-8  # λ/σ below which squares would overflow float32
 
 
 def infer_full(
@@ -54,13 +57,13 @@ def infer_full(
     weights : EntropyWeights, optional
         Annealing; only their ratios matter for the posterior.
     start : FullGaussian, optional
-        Where to start; the posterior of no data if not given.  No data point ends with a lower ELBO.
+        Where to start (its means and marginal standard deviations); one shared ridge regression if not given.
     n_steps : int
-        Largest number of Newton steps, each with a Cholesky factor of an H×H matrix for every data point that
-        has not converged yet.
+        Largest number of Newton steps.  Each increases the ELBO of its data point (up to rounding) and costs
+        a Cholesky factor and an inverse of an H×H matrix.
     tolerance : float
-        A data point has converged when its gradient, in units of the posterior's own standard deviations, is
-        below this in every coordinate: τ_h |∂f/∂ν_h| and τ_h² |∂f/∂T_hh|.
+        A data point has converged when the gradient in units of its posterior's own width, τ_h |∂f/∂ν_h| and
+        2 τ_h² |∂f/∂T_hh|, is below this in every coordinate.  1e-5 is about what float32 can reach.
 
     Returns
     -------
@@ -68,13 +71,144 @@ def infer_full(
     """
     weights = weights or EntropyWeights()
     noise_std = (noise_variance * (weights.posterior / weights.likelihood)).sqrt()
-    scales = prior_scales * (weights.posterior / weights.prior)
-    problem = _Problem.in_units_of_noise(x, dictionary, scales, noise_std)
-    state = problem.start(start, noise_std)
-    first = state
-    active = torch.arange(len(x), device=x.device)
-    for _ in range(n_steps):
-        active = problem.improve(state, active, tolerance)
-        if len(active) == 0:
-            break
-    return state.posterior(noise_std)
+    scales = prior_scales * (weights.posterior / weights.prior) / noise_std
+    chunk = max(1, CHUNK_SIZE // dictionary.shape[1] ** 2)
+    parts = []
+    for i in range(0, len(x), chunk):
+        problem = _Problem.make(x[i : i + chunk] / noise_std, dictionary, scales)
+        if start is None:
+            state = problem.ridge_start()
+        else:
+            state = problem.warm_start(start[i : i + chunk], noise_std)
+        problem.minimize(state, n_steps, tolerance)
+        parts.append(state.posterior(noise_std))
+    return concatenate(parts)
+
+
+@dataclass(frozen=True)
+class _State:
+    """ν, κ and what follows from them: the Cholesky factor of T⁻¹, τ and the data term's gradient Gν − W̃ᵀx."""
+
+    mean: Float[Tensor, "N H"]
+    kappa: Float[Tensor, "N H"]
+    factor: Float[Tensor, "N H H"]
+    std: Float[Tensor, "N H"]
+    pull: Float[Tensor, "N H"]
+
+    def __getitem__(self, index: Tensor) -> _State:
+        return _State(*(value[index] for value in vars(self).values()))
+
+    def __setitem__(self, index: Tensor, other: _State) -> None:
+        for mine, others in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine[index] = others
+
+    def posterior(self, noise_std: Float[Tensor, ""]) -> FullGaussian:
+        identity = torch.eye(self.factor.shape[-1]).to(self.factor).expand_as(self.factor)
+        inverse = torch.linalg.solve_triangular(self.factor, identity, upper=False)
+        return FullGaussian(self.mean.flip(-1) * noise_std, inverse.mT.flip(-1, -2) * noise_std)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """f for a batch of data points, in units in which σ = 1.
+
+    Latents are in reverse order: the inverse transposed of T⁻¹'s Cholesky factor, which is upper triangular,
+    is then T's own factor once the order is turned back.
+    """
+
+    gram: Float[Tensor, "H H"]
+    target: Float[Tensor, "N H"]
+    scales: Float[Tensor, " H"]
+    least_kappa: Float[Tensor, ""]
+
+    @classmethod
+    def make(cls, x: Float[Tensor, "N D"], dictionary: Tensor, scales: Tensor) -> _Problem:
+        dictionary = dictionary.flip(1)
+        gram = dictionary.T @ dictionary
+        # below this, adding κ to a singular G changes nothing but rounding
+        least_kappa = 2 * torch.finfo(gram.dtype).eps * torch.linalg.matrix_norm(gram, 2)
+        return cls(gram, x @ dictionary, scales.flip(0).clamp_min(LEAST_SCALE), least_kappa)
+
+    def ridge_start(self) -> _State:
+        """One Newton step for ν from the posterior of no data, which is the same for all points."""
+        prior = cold_start(1, self.scales, torch.ones_like(self.least_kappa))
+        hessian = self.gram + self.kappa_at(prior.mean, prior.deviation).squeeze(0).diag()
+        mean = torch.linalg.solve(hessian, self.target.T).T
+        return self.evaluate(mean, self.kappa_at(mean, prior.deviation.expand_as(mean)), self.target)[0]
+
+    def warm_start(self, posterior: FullGaussian, noise_std: Tensor) -> _State:
+        mean, std = posterior.mean.flip(-1) / noise_std, posterior.std.flip(-1) / noise_std
+        return self.evaluate(mean, self.kappa_at(mean, std), self.target)[0]
+
+    def kappa_at(self, mean: Tensor, std: Tensor) -> Tensor:
+        """κ(ν, τ), twice the derivative of the prior's term with respect to T_hh."""
+        return (softened_magnitude_curvature(mean / std) / (self.scales * std)).maximum(self.least_kappa)
+
+    def evaluate(self, mean: Tensor, kappa: Tensor, target: Tensor) -> tuple[_State, Bool[Tensor, " N"]]:
+        """State at (ν, κ), and for which points T⁻¹ is positive definite in this arithmetic."""
+        factor, failure = torch.linalg.cholesky_ex(self.gram + torch.diag_embed(kappa))
+        std = torch.cholesky_inverse(factor).diagonal(dim1=-2, dim2=-1).sqrt()
+        return _State(mean, kappa, factor, std, mean @ self.gram - target), failure == 0
+
+    def minimize(self, state: _State, n_steps: int, tolerance: float) -> None:
+        """Lower f of every data point, in place, until it has converged or `n_steps` steps are made."""
+        rounding = 4 * torch.finfo(self.target.dtype).eps * self.target.abs().amax(-1, keepdim=True)
+        active = torch.arange(len(self.target), device=self.target.device)
+        for _ in range(n_steps):
+            mean, std = state.mean[active], state.std[active]
+            gradient = state.pull[active] + softened_magnitude_derivative(mean / std) / self.scales
+            kappa = self.kappa_at(mean, std)
+            mismatch = (kappa - state.kappa[active]) * std.square()
+            slope = (gradient.abs() - rounding[active]) * std
+            unfinished = torch.maximum(slope, mismatch.abs()).amax(-1) > tolerance
+            active = active[unfinished]
+            if len(active) == 0:
+                break
+            active = self.step(state, active, gradient[unfinished], kappa[unfinished])
+
+    def step(self, state: _State, active: Int[Tensor, " n"], gradient: Tensor, kappa: Tensor) -> Tensor:
+        """One step of the data points `active`, in place; returns those for which a step lowered f."""
+        current = state[active]
+        newton = -torch.cholesky_solve(gradient.unsqueeze(-1), current.factor).squeeze(-1)
+        trials = [(1.0, self.cavity_kappa(current, newton)), *((size, kappa) for size in SHORTER_STEPS)]
+        pending = torch.arange(len(active), device=active.device)
+        for size, goal in trials:
+            before = current[pending]
+            mean = before.mean + size * newton[pending]
+            after, valid = self.evaluate(
+                mean, torch.lerp(before.kappa, goal[pending], size), self.target[active[pending]]
+            )
+            accepted = valid & self.is_lower(after, before)
+            state[active[pending[accepted]]] = after[accepted]
+            pending = pending[~accepted]
+            if len(pending) == 0:
+                break
+        stuck = torch.zeros_like(active, dtype=torch.bool)
+        stuck[pending] = True
+        return active[~stuck]
+
+    def cavity_kappa(self, state: _State, newton: Tensor) -> Tensor:
+        """κ after the step for ν: every τ_h solves 1/τ_h² = c_h + κ_h(τ_h) with its own cavity precision c_h."""
+        mean = state.mean + newton
+        # G_hh = 1 is the precision if all other latents were known
+        cavity = (state.std.pow(-2) - state.kappa).clamp(self.least_kappa, torch.ones_like(self.least_kappa))
+        std = state.std
+        for _ in range(4):
+            ratio = (mean / std).square().clamp_max(1e6)  # e^{−ratio/2} is 0 long before
+            std = newton_std(std, ratio, cavity, SQRT_2_OVER_PI / self.scales)
+        return self.kappa_at(mean, std)
+
+    def is_lower(self, after: _State, before: _State) -> Bool[Tensor, " N"]:
+        """Whether f fell, up to rounding: differences are taken term by term, where they do not cancel."""
+        prior_before = expected_magnitude(before.mean, before.std) / self.scales
+        prior_after = expected_magnitude(after.mean, after.std) / self.scales
+        quadratic = (after.mean - before.mean) * (after.pull + before.pull) / 2
+        # Tr GT = Tr(I − diag(κ) T), because G = T⁻¹ − diag(κ)
+        trace = (before.kappa * before.std.square() - after.kappa * after.std.square()) / 2
+        log_det = torch.log(_diagonal(after.factor) / _diagonal(before.factor))
+        change = (quadratic + trace + prior_after - prior_before + log_det).sum(-1)
+        return change <= 4 * torch.finfo(change.dtype).eps * (1 + prior_before).sum(-1)
+
+
+def _diagonal(matrices: Float[Tensor, "N H H"]) -> Float[Tensor, "N H"]:
+    return matrices.diagonal(dim1=-2, dim2=-1)
