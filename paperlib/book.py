@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
 import json
 import os
 import re
@@ -33,9 +32,9 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from paperlib.errors import InputError
+from paperlib.runs import commit, versions, write_atomically
 
 PROFILES = ("smoke", "laptop", "paper")
-VERSIONS_OF_RECORD = ("paperlib", "torch", "numpy", "scipy", "matplotlib", "scikit-learn", "scikit-image")
 # The images source that a notebook declared as `images: false` sees: asking for images is then an error.
 NO_IMAGES = "none-because-profiles.yml-says-images-false"
 
@@ -382,13 +381,13 @@ def execute_task(
         "threads": threads,
         "parameters": task.parameters,
         "images": task.images.description if task.images else None,
-        "versions": {"python": sys.version.split()[0]}
-        | {name: importlib.metadata.version(name) for name in VERSIONS_OF_RECORD},
+        "versions": versions(),
+        "commit": commit(),
         "inputs": task.inputs,
         "output_sha256": _sha256(content),
     }
-    _write_atomically(task.output, content)
-    _write_atomically(task.manifest, json.dumps(manifest, indent=2).encode())
+    write_atomically(task.output, lambda path: path.write_bytes(content))
+    write_atomically(task.manifest, lambda path: path.write_text(json.dumps(manifest, indent=2)))
     task.failed_output.unlink()
     return seconds
 
@@ -554,7 +553,7 @@ def build_book(
     record.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     os.replace(fresh / "_build" / "html", html)
-    _write_atomically(record, json.dumps(state).encode())
+    write_atomically(record, lambda path: path.write_text(json.dumps(state)))
     return index
 
 
@@ -587,11 +586,12 @@ def stage_book(root: Path, tasks: Sequence[Task]) -> str:
 def provenance_cell(task: Task) -> NotebookNode:
     """The note at the end of an executed page: profile, images, seconds and versions."""
     manifest = json.loads(task.manifest.read_text())
-    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    made_by = [f"{name} {version}" for name, version in manifest["versions"].items()]
+    made_by += [f"commit {manifest['commit'][:12]}"] if manifest["commit"] else []
     text = (
         f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
         f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, threads: {manifest['threads']}, "
-        f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n{versions}\n:::"
+        f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n{', '.join(made_by)}\n:::"
     )
     return nbformat.v4.new_markdown_cell(text, id="provenance")
 
@@ -677,12 +677,6 @@ def _cores() -> int:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def _shown(path: Path) -> str:
