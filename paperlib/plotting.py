@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
+from typing import Any
 
 import matplotlib
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from paperlib.errors import InputError
+from paperlib.metrics import DEAD_FIELD_RATIO
+from paperlib.model import SparseCodingModel
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLE = {
@@ -62,6 +69,39 @@ def plot_fields(
     InputError
         If D is not the number of pixels of a patch.
     """
+    mosaic = _mosaic(dictionary, patch_shape)
+    figure = new_figure(6, 6 * mosaic.shape[0] / mosaic.shape[1])
+    _draw_mosaic(figure.subplots(), mosaic, title)
+    return figure
+
+
+@styled
+def compare_fields(
+    models: Mapping[str, SparseCodingModel], patch_shape: tuple[int, int], title: str | None = None
+) -> Figure:
+    """Mosaics of several models side by side, fields in the order of their prior scales λ, largest first.
+
+    Raises
+    ------
+    InputError
+        If a model's D is not the number of pixels of a patch.
+    """
+    mosaics = {label: _mosaic(_sorted_fields(model), patch_shape) for label, model in models.items()}
+    heights = [mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics.values()]
+    figure = new_figure(9, 0.4 + 9 / len(mosaics) * max(heights))
+    panels = np.atleast_1d(figure.subplots(1, len(mosaics)))
+    for axes, (label, mosaic) in zip(panels, mosaics.items(), strict=True):
+        _draw_mosaic(axes, mosaic, label)
+    figure.suptitle(title)
+    return figure
+
+
+def _sorted_fields(model: SparseCodingModel) -> Tensor:
+    return model.dictionary[:, model.prior_scales.argsort(descending=True)]
+
+
+def _mosaic(dictionary: Tensor, patch_shape: tuple[int, int]) -> np.ndarray:
+    """Pictures of all columns in one array, with NaN between them."""
     height, width = patch_shape
     if dictionary.shape[0] != height * width:
         raise InputError(
@@ -75,10 +115,168 @@ def plot_fields(
     for k, picture in enumerate(fields):
         top, left = 1 + (k // columns) * (height + 1), 1 + (k % columns) * (width + 1)
         mosaic[top : top + height, left : left + width] = picture / max(np.abs(picture).max(), 1e-30)
-    figure = new_figure(6, 6 * mosaic.shape[0] / mosaic.shape[1])
-    axes = figure.subplots()
+    return mosaic
+
+
+def _draw_mosaic(axes: Axes, mosaic: np.ndarray, title: str | None) -> None:
     axes.imshow(mosaic, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
-    if title:
-        axes.set_title(title)
+    axes.set_title(title)
+
+
+# --- Learning (Figs. 3, 9; Table 1) -------------------------------------------------------------------
+
+X_LABELS = {"step": "passes over the data", "seconds": "seconds"}
+ELBO = {"elbo": "ELBO [nats]"}
+
+
+@styled
+def plot_history(
+    histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]],
+    quantities: Mapping[str, str] = ELBO,
+    *,
+    x: str = "step",
+    lowest: float | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Quantities of training histories over passes or seconds, one panel each, one color a label.
+
+    Epochs are dots, passes of the polish a line alone.  Over passes, those with annealed weights are shaded.
+
+    Parameters
+    ----------
+    histories : mapping
+        Label → histories (of several seeds) as in `FitResult.history`.
+    quantities : mapping
+        Key of the history's rows → label of the panel's vertical axis.
+    x : {"step", "seconds"}
+        What to draw over.
+    lowest : float, optional
+        Lower end of the vertical axes, to leave out a long climb.
+
+    Raises
+    ------
+    InputError
+        If `x` is none of the two, or a row lacks a quantity.
+    """
+    if x not in X_LABELS:
+        raise InputError(f"A history can be drawn over {' or '.join(X_LABELS)}, not over {x!r}.")
+    _check_rows(histories, [x, *quantities])
+    figure = new_figure(min(9, 1.5 + 4.5 * len(quantities)), 3.4)
+    panels = np.atleast_1d(figure.subplots(1, len(quantities)))
+    colors = dict(zip(histories, cycle(COLORS), strict=False))
+    for axes, (key, name) in zip(panels, quantities.items(), strict=True):
+        for label, runs in histories.items():
+            for history in runs:
+                _draw_run(axes, history, x, key, colors[label])
+        if x == "step" and (last := _last_annealed(histories)):
+            axes.axvspan(0, last, color="0.92", zorder=0)
+        axes.set(xlabel=X_LABELS[x], ylabel=name)
+        if lowest is not None:
+            axes.set_ylim(bottom=lowest)
+    lines = [Line2D([], [], color=color) for color in colors.values()]
+    figure.legend(lines, list(histories), loc="outside upper center", ncols=len(histories))
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_run(axes: Axes, history: Sequence[Mapping], x: str, y: str, color: str) -> None:
+    epochs = [row for row in history if row.get("phase", "em") == "em"]
+    axes.plot([row[x] for row in history], [row[y] for row in history], color=color, linewidth=1.4)
+    axes.plot([row[x] for row in epochs], [row[y] for row in epochs], "o", color=color, markersize=4)
+
+
+def _last_annealed(histories: Mapping[str, Sequence[Sequence[Mapping]]]) -> int:
+    rows = [row for runs in histories.values() for history in runs for row in history]
+    weights = ("prior_weight", "likelihood_weight")
+    return max((row["step"] for row in rows if any(row.get(key, 1) != 1 for key in weights)), default=0)
+
+
+def _check_rows(histories: Mapping[str, Sequence[Sequence[Mapping]]], keys: Iterable[str]) -> None:
+    for label, runs in histories.items():
+        for key in keys:
+            if any(key not in row for history in runs for row in history):
+                raise InputError(f"The history of {label!r} has rows without {key!r}; draw what it records.")
+
+
+@styled
+def plot_prior_scales(models: Mapping[str, SparseCodingModel], title: str | None = None) -> Figure:
+    """Prior scales in units of the noise, λ_h/σ, in descending order; below 0.1 a field counts as dead."""
+    figure = new_figure(6, 3.2)
+    axes = figure.subplots()
+    for label, model in models.items():
+        ratio = (model.prior_scales / model.noise_variance.sqrt()).sort(descending=True).values.cpu()
+        axes.plot(range(1, len(ratio) + 1), ratio, label=label)
+    axes.axhline(DEAD_FIELD_RATIO, color="0.4", linewidth=1, linestyle="--")
+    axes.text(1, 1.1 * DEAD_FIELD_RATIO, "dead below this line", color="0.3")
+    axes.set(xlabel="field, by rank", ylabel=r"$\lambda_h/\sigma$", yscale="log", title=title)
+    axes.legend()
+    return figure
+
+
+# --- The annealed objective has no maximum ------------------------------------------------------------
+
+
+@styled
+def plot_collapse(
+    deviations: Float[Tensor, " K"],
+    gains: Mapping[float, Float[Tensor, " K"]],
+    scales: Mapping[float, Float[Tensor, "rounds H"]],
+    title: str | None = None,
+) -> Figure:
+    """What prior annealing does to fields that explain nothing, for each weight γ (the mappings' keys).
+
+    Parameters
+    ----------
+    deviations : tensor (K,)
+        τ/σ of a field with ν = 0.
+    gains : mapping
+        γ → change of the annealed objective (K,) in nats when one field has these τ.
+    scales : mapping
+        γ → λ_h/σ (rounds, H) while E-steps and closed-form scales alternate.
+    """
+    figure = new_figure(9, 3.6)
+    left, *others = figure.subplots(1, 1 + len(scales), width_ratios=[1.3, *[1] * len(scales)])
+    for gamma, gain in gains.items():
+        left.plot(deviations, gain, label=f"γ = {gamma:g}")
+    left.set(xscale="log", xlabel=r"$\tau/\sigma$ of a field with $\nu = 0$")
+    left.set_ylabel("change of the objective [nats]")
+    left.legend()
+    for axes, (gamma, ratio) in zip(others, scales.items(), strict=True):
+        axes.plot(ratio, color=COLORS[0], linewidth=0.6, alpha=0.6)
+        axes.set(yscale="log", xlabel="rounds", title=f"γ = {gamma:g}", ylim=(1e-4, 10))
+    others[0].set_ylabel(r"$\lambda_h/\sigma$, one line a field")
+    figure.suptitle(title)
+    return figure
+
+
+# --- The paper in one figure (landing page) -----------------------------------------------------------
+
+
+@styled
+def plot_overview(
+    bars: SparseCodingModel,
+    bars_shape: tuple[int, int],
+    images: SparseCodingModel,
+    patch_shape: tuple[int, int],
+    history: Sequence[Mapping[str, Any]],
+    title: str | None = None,
+) -> Figure:
+    """Fields learned from bars and from images, and the ELBO of the images as the sum of three entropies."""
+    figure = new_figure(10, 3.7)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.25])
+    _draw_mosaic(left, _mosaic(_sorted_fields(bars), bars_shape), "fields learned from bars")
+    _draw_mosaic(middle, _mosaic(_sorted_fields(images), patch_shape), "fields learned from images")
+    steps = [row["step"] for row in history]
+    terms = {
+        r"ELBO, their sum": (1, "elbo", "black"),
+        r"$\overline{H}[q]$": (1, "posterior_entropy", COLORS[0]),
+        r"$-H[p_\lambda(z)]$": (-1, "prior_entropy", COLORS[1]),
+        r"$-H[p_{\sigma^2}(x\,|\,z)]$": (-1, "likelihood_entropy", COLORS[2]),
+    }
+    for label, (sign, key, color) in terms.items():
+        right.plot(steps, [sign * row[key] for row in history], color=color, label=label)
+    right.set(xlabel=X_LABELS["step"], title="ELBO while learning from images [nats]")
+    right.legend(fontsize=9)
+    figure.suptitle(title)
     return figure
