@@ -591,7 +591,8 @@ def provenance_cell(task: Task) -> NotebookNode:
     text = (
         f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
         f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, threads: {manifest['threads']}, "
-        f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n{', '.join(made_by)}\n:::"
+        f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n"
+        f"{', '.join(made_by)}\n:::"
     )
     return nbformat.v4.new_markdown_cell(text, id="provenance")
 

@@ -340,7 +340,8 @@ def test_staging_takes_only_results_that_are_up_to_date(project):
     pretend_executed(project)
     for task in plan(project, "smoke"):
         record = json.loads(task.manifest.read_text())
-        record |= {"profile": "smoke", "threads": 1, "started": "now", "images": None, "versions": {}, "commit": None}
+        record |= {"profile": "smoke", "threads": 1, "started": "now", "images": None}
+        record |= {"versions": {"torch": "2"}, "commit": None}
         task.manifest.write_text(json.dumps(record))
     (project / "book" / "second.md").write_text(notebook("changed = 1"))
     digest = book.stage_book(project, plan(project, "smoke"))
@@ -348,7 +349,7 @@ def test_staging_takes_only_results_that_are_up_to_date(project):
     pages = sorted(path.relative_to(stage).as_posix() for path in (stage / "book").iterdir())
     assert pages == ["book/first.ipynb", "book/intro.md", "book/profiles.yml", "book/second.md"]
     last = nbformat.read(stage / "book" / "first.ipynb", 4).cells[-1].source
-    assert "Profile **smoke**" in last and "Images: not used" in last
+    assert "Profile **smoke**" in last and "torch 2" in last and "Images: not used" in last
     assert digest == book.stage_book(project, plan(project, "smoke"))
     (project / "book" / "intro.md").write_text("# Other prose\n")
     assert digest != book.stage_book(project, plan(project, "smoke"))
