@@ -34,7 +34,7 @@ class SparseCodingModel:
     """
 
     dictionary: Float[Tensor, "D H"]
-    prior_scales: Float[Tensor, " H"]
+    prior_scales: Float[Tensor, "..."]  # (H,), checked below
     noise_variance: Float[Tensor, ""]
 
     def __post_init__(self):
@@ -83,9 +83,9 @@ class SparseCodingModel:
         return z @ self.dictionary.T + self.noise_variance.sqrt() * noise, z
 
     def log_joint(
-        self, x: Float[Tensor, "*batch D"], z: Float[Tensor, "*batch H"]
-    ) -> Float[Tensor, "*batch"]:
-        """Log density log p(x, z) = log p(x | z) + log p(z), in nats."""
+        self, x: Float[Tensor, "*#batch D"], z: Float[Tensor, "*#batch H"]
+    ) -> Float[Tensor, "*#batch"]:
+        """Log density log p(x, z) = log p(x | z) + log p(z) in nats; x (..., D) and z (..., H) broadcast."""
         residual = (x - z @ self.dictionary.T).square().sum(-1)
         log_likelihood = -residual / (2 * self.noise_variance) - self.n_features / 2 * torch.log(
             2 * math.pi * self.noise_variance

@@ -22,8 +22,8 @@ class PosteriorStatistics:
 
     Parameters
     ----------
-    count : int
-        N, the number of data points.
+    count : int or float
+        N, the number of data points; fractional where old points were weighed down.
     n_features : int
         D, the dimension of a data point.
     squared_residual : tensor ()
@@ -36,7 +36,7 @@ class PosteriorStatistics:
         Σₙ log |T⁽ⁿ⁾|.
     """
 
-    count: int
+    count: int | float
     n_features: int
     squared_residual: Float[Tensor, ""]
     trace: Float[Tensor, ""]
@@ -45,7 +45,7 @@ class PosteriorStatistics:
 
     @classmethod
     def from_batch(
-        cls, x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "D H"]
+        cls, x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "..."]
     ) -> PosteriorStatistics:
         """Statistics of data `x` (N, D) under its posteriors and the dictionary W̃ (D, H).
 
