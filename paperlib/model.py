@@ -34,7 +34,7 @@ class SparseCodingModel:
     """
 
     dictionary: Float[Tensor, "D H"]
-    prior_scales: Float[Tensor, "..."]  # (H,), checked below
+    prior_scales: Float[Tensor, "*shape"]  # (H,), checked below
     noise_variance: Float[Tensor, ""]
 
     def __post_init__(self):
@@ -104,5 +104,5 @@ def normalize_columns(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
     """
     norms = dictionary.norm(dim=0)
     if not bool((torch.isfinite(norms) & (norms > 0)).all()):
-        raise InputError("A dictionary column is zero or not finite; every column needs a positive, finite norm.")
+        raise InputError("A dictionary column is zero or not finite; each needs a positive, finite norm.")
     return dictionary / norms

@@ -18,7 +18,7 @@ from paperlib.special import expected_magnitude
 
 @dataclass(frozen=True)
 class PosteriorStatistics:
-    """Sums over data points, in float64 whatever the data's dtype, so that the order of addition is immaterial.
+    """Sums over data points, in float64 whatever the data's dtype, so that their order is immaterial.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PosteriorStatistics:
 
     @classmethod
     def from_batch(
-        cls, x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "..."]
+        cls, x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "*shape"]
     ) -> PosteriorStatistics:
         """Statistics of data `x` (N, D) under its posteriors and the dictionary W̃ (D, H).
 

@@ -1,4 +1,4 @@
-"""Random problems that the tests of the mathematics share: data, a dictionary and posteriors of each family."""
+"""Random problems that the tests of the mathematics share: data, dictionary and posteriors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def random_posterior(
     if family == "diagonal":
         return FAMILIES[family](mean, deviation)
     if family == "low-rank":
-        return FAMILIES[family](mean, torch.from_numpy(rng.normal(size=(n_points, n_latents, RANK))), deviation)
+        return FAMILIES[family](
+            mean, torch.from_numpy(rng.normal(size=(n_points, n_latents, RANK))), deviation
+        )
     lower = torch.from_numpy(np.tril(rng.normal(size=(n_points, n_latents, n_latents)), -1))
     return FAMILIES[family](mean, lower + torch.diag_embed(deviation))
 

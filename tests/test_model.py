@@ -70,14 +70,18 @@ def test_standard_and_reparameterized_forms_are_a_bijection(model):
     torch.testing.assert_close(back.dictionary, model.dictionary)
     torch.testing.assert_close(back.prior_scales, model.prior_scales)
     weights = torch.from_numpy(np.random.default_rng(4).normal(size=(D, H)))
-    torch.testing.assert_close(SparseCodingModel.from_standard(weights, NOISE_VARIANCE).to_standard(), weights)
+    torch.testing.assert_close(
+        SparseCodingModel.from_standard(weights, NOISE_VARIANCE).to_standard(), weights
+    )
 
 
 def test_both_forms_are_the_same_density(model):
     # with s = z/λ: p(x, z) dz = p(x, s) ds, so the log densities differ by Σ log λ
     rng = np.random.default_rng(5)
     x, s = rng.normal(size=(6, D)), rng.laplace(size=(6, H))
-    standard = stats.norm(s @ model.to_standard().numpy().T, 0.5).logpdf(x).sum(1) + stats.laplace.logpdf(s).sum(1)
+    standard = stats.norm(s @ model.to_standard().numpy().T, 0.5).logpdf(x).sum(1) + stats.laplace.logpdf(
+        s
+    ).sum(1)
     z = torch.from_numpy(s) * SCALES
     actual = model.log_joint(torch.from_numpy(x), z) + SCALES.log().sum()
     np.testing.assert_allclose(actual, standard, rtol=1e-12)

@@ -57,7 +57,9 @@ def test_log_determinant_and_entropy(posterior):
 def test_trace_with_a_gram_matrix(posterior):
     weights = np.random.default_rng(2).normal(size=(7, SIZES["n_latents"]))
     expected = [np.trace(weights @ matrix @ weights.T) for matrix in dense_covariance(posterior)]
-    np.testing.assert_allclose(posterior.trace_with(torch.from_numpy(weights.T @ weights)), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        posterior.trace_with(torch.from_numpy(weights.T @ weights)), expected, rtol=1e-12
+    )
 
 
 def test_second_moment(posterior):

@@ -21,7 +21,9 @@ from paperlib.special import (
 )
 
 # from 0 to |a| = 1e30, dense where the two terms of 𝓜 trade places
-SIZES = np.concatenate([[0.0], np.logspace(-30, -1, 59), np.linspace(0.1, 40, 800), np.logspace(1.6, 30, 100)])
+SIZES = np.concatenate(
+    [[0.0], np.logspace(-30, -1, 59), np.linspace(0.1, 40, 800), np.logspace(1.6, 30, 100)]
+)
 GRID = np.concatenate([SIZES, -SIZES])
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 1e-6}
 

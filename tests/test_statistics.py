@@ -24,13 +24,17 @@ def test_every_sum_is_what_its_name_says(family):
     x, posterior, dictionary = random_problem(family, seed=0)
     stats = PosteriorStatistics.from_batch(x, posterior, dictionary)
     covariance, weights = posterior.covariance().numpy(), dictionary.numpy()
-    residual = [np.linalg.norm(x[i].numpy() - weights @ posterior.mean[i].numpy()) ** 2 for i in range(len(x))]
+    residual = [
+        np.linalg.norm(x[i].numpy() - weights @ posterior.mean[i].numpy()) ** 2 for i in range(len(x))
+    ]
     folded = distributions.foldnorm(
         c=posterior.mean.abs() / posterior.std, scale=posterior.std.numpy()
     )  # |z| of a Gaussian z
     assert (stats.count, stats.n_features) == tuple(x.shape)
     assert stats.squared_residual.item() == pytest.approx(sum(residual), rel=1e-12)
-    assert stats.trace.item() == pytest.approx(sum(np.trace(weights @ t @ weights.T) for t in covariance), rel=1e-12)
+    assert stats.trace.item() == pytest.approx(
+        sum(np.trace(weights @ t @ weights.T) for t in covariance), rel=1e-12
+    )
     assert stats.log_det.item() == pytest.approx(np.linalg.slogdet(covariance)[1].sum(), rel=1e-10)
     np.testing.assert_allclose(stats.magnitude, folded.mean().sum(0), rtol=1e-12)
 
