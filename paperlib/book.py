@@ -541,15 +541,16 @@ def build_book(
     fresh = root / "_build" / "render"
     shutil.rmtree(fresh, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
-    command += [str(root / "_build" / "stage"), "--path-output", str(fresh), "--all"]
+    command += [".", "--path-output", str(fresh), "--all"]
     command += ["-W", "-n", "--keep-going"] if strict else []
+    stage = root / "_build" / "stage"  # the extensions' path in _config.yml is relative to the current folder
     with log.open("w", encoding="utf-8") as stream:
-        code = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False).returncode
+        run = subprocess.run(command, cwd=stage, stdout=stream, stderr=subprocess.STDOUT, check=False)
     messages = [line for line in log.read_text(encoding="utf-8").splitlines() if "WARNING" in line]
     for line in messages:
         echo(line)
-    if code != 0:
-        raise BookError(f"jupyter-book failed with exit code {code}; its messages are in {_shown(log)}.")
+    if run.returncode != 0:
+        raise BookError(f"jupyter-book failed with exit code {run.returncode}; its messages are in {_shown(log)}.")
     record.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     os.replace(fresh / "_build" / "html", html)
