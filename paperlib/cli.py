@@ -23,6 +23,7 @@ IMAGES_HELP = (
     "olshausen, photos, a .npy, .npz or .mat file, or a folder of pictures. "
     "Default: $PAPERLIB_IMAGES, else the downloaded images, else photos."
 )
+THREADS_HELP = "CPU threads of one operation; more than one pays only for hundreds of latents."
 
 
 class OneLineErrors(click.Group):
@@ -60,10 +61,13 @@ def main() -> None:
 @click.option("--seed", default=0, show_default=True, help="Decides patches, first dictionary and order.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float64"]))
+@click.option("--threads", default=1, show_default=True, help=THREADS_HELP)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-def train(images: str | None, device: str, out: Path, resume: bool, quiet: bool, **settings) -> None:
+def train(
+    images: str | None, device: str, threads: int, out: Path, resume: bool, quiet: bool, **settings
+) -> None:  # fmt: skip
     """Learn a dictionary from image patches.
 
     Writes dictionary.npy (float32, features × fields, unit columns, pixels row by row), metrics.json,
@@ -78,6 +82,7 @@ def train(images: str | None, device: str, out: Path, resume: bool, quiet: bool,
     """
     from paperlib import runs
 
+    runs.use_threads(threads)
     config = runs.TrainingConfig(device=runs.choose_device(device), **settings)
     config.check()
     metrics = runs.train(config, load_images(images), out, resume=resume, progress=not quiet)
@@ -96,10 +101,11 @@ def train(images: str | None, device: str, out: Path, resume: bool, quiet: bool,
               help="Covariance of the Gaussian posteriors.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float64"]))
+@click.option("--threads", default=1, show_default=True, help=THREADS_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def score(
     dictionary: Path, images: str | None, patches: int, seed: int, posterior: str, device: str, dtype: str,
-    as_json: bool,
+    threads: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Judge a dictionary by its ELBO, with one noise variance and one set of prior scales for all patches.
 
@@ -110,6 +116,7 @@ def score(
     """
     from paperlib import runs
 
+    runs.use_threads(threads)
     fields = runs.load_dictionary(dictionary, device=runs.choose_device(device), dtype=dtype)
     result = runs.score(fields, load_images(images), patches=patches, seed=seed, posterior=posterior)
     if as_json:

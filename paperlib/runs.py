@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import platform
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def train(
         x, config.latents, n_epochs=config.epochs, annealing=config.annealing, batch_size=config.batch_size,
         learning_rate=config.learning_rate, polish=config.polish,
         generator=torch.Generator().manual_seed(config.seed), callback=save,
-        state=_load_checkpoint(checkpoint, config.device), progress=progress,
+        state=load_checkpoint(checkpoint, config.device), progress=progress,
     )  # fmt: skip
     _write_history(folder, result.history)
     return _write_result(folder, result, config, identity)
@@ -225,6 +226,36 @@ def choose_device(name: str) -> str:
     return name
 
 
+def load_checkpoint(path: Path, device: str) -> EMState | None:
+    """Training state of a checkpoint, None if there is no file; nothing in it is executed.
+
+    Raises
+    ------
+    InputError
+        If the file is not a checkpoint of training.
+    """
+    if not path.exists():
+        return None
+    try:
+        state = EMState(**torch.load(path, map_location=device, weights_only=True))
+    except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as error:
+        raise InputError(f"{path} is not a checkpoint of training; remove it to start over.") from error
+    state.random_state = state.random_state.cpu()
+    return state
+
+
+def use_threads(threads: int) -> None:
+    """Let one operation on the CPU use so many threads.
+
+    Raises
+    ------
+    InputError
+        If the number is not positive.
+    """
+    check_positive(threads=threads)
+    torch.set_num_threads(threads)
+
+
 def versions() -> dict[str, str]:
     """Versions of what computes the numbers."""
     packages = ("paperlib", "torch", "numpy", "scipy")
@@ -288,14 +319,6 @@ def _explained(folder: Path):
         raise InputError(
             f"The output folder {folder} cannot be written ({error.strerror}); name another one."
         ) from error
-
-
-def _load_checkpoint(path: Path, device: str) -> EMState | None:
-    if not path.exists():
-        return None
-    state = EMState(**torch.load(path, map_location=device, weights_only=True))
-    state.random_state = state.random_state.cpu()
-    return state
 
 
 def _write_history(folder: Path, history: list[dict]) -> None:

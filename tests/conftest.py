@@ -20,7 +20,7 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     PYDEVD_DISABLE_FILE_VALIDATION="1",
 )
-install_import_hook("paperlib", "beartype.beartype")
+install_import_hook("paperlib", "typechecking.checked")
 matplotlib.use("Agg")
 settings.register_profile("paperlib", deadline=None, derandomize=True)
 settings.load_profile("paperlib")

@@ -1,0 +1,36 @@
+"""What users hand over is checked before any work, and the message says what is wrong."""
+
+import pytest
+import torch
+
+from paperlib.errors import InputError
+from paperlib.validation import check_data, check_positive
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.ones(4), "must be a floating-point tensor"),
+        (torch.ones(5, 4, dtype=torch.int64), "must be a floating-point tensor"),
+        (torch.ones(0, 4), "empty"),
+        (torch.ones(3, 0), "empty"),
+        (torch.ones(3, 5), "5 features, but the dictionary has 4 rows"),
+        (torch.tensor([[1.0, float("nan"), 0.0, 0.0]]), "NaN or infinite"),
+        (torch.tensor([[1.0, float("-inf"), 0.0, 0.0]]), "NaN or infinite"),
+        (torch.zeros(3, 4), "all zero"),
+    ],
+)
+def test_data_that_cannot_be_used_are_refused(x, message):
+    with pytest.raises(InputError, match=message):
+        check_data(x, n_features=4)
+
+
+def test_good_data_pass():
+    check_data(torch.ones(3, 4), n_features=4)
+    check_data(torch.ones(1, 1, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("number", [0, -1, float("nan")])
+def test_counts_must_be_positive(number):
+    with pytest.raises(InputError, match="patches must be positive"):
+        check_positive(latents=3, patches=number)
