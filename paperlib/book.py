@@ -550,7 +550,7 @@ def build_book(
     for line in messages:
         echo(line)
     if run.returncode != 0:
-        raise BookError(f"jupyter-book failed with exit code {run.returncode}; its messages are in {_shown(log)}.")
+        raise BookError(f"jupyter-book failed (exit code {run.returncode}); see {_shown(log)}.")
     record.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     os.replace(fresh / "_build" / "html", html)
