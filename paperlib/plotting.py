@@ -176,7 +176,7 @@ def plot_history(
         if lowest is not None:
             axes.set_ylim(bottom=lowest)
     lines = [Line2D([], [], color=color) for color in colors.values()]
-    figure.legend(lines, list(histories), loc="outside upper center", ncols=len(histories))
+    figure.legend(lines, list(histories), loc="outside lower center", ncols=len(histories))
     figure.suptitle(title)
     return figure
 
@@ -351,7 +351,6 @@ def plot_plane(x: Float[Tensor, "N 2"], dictionaries: Mapping[str, Float[Tensor,
 def _draw_plane(axes: Axes, x: Tensor, arrows: Tensor, color: str) -> None:
     axes.plot(*x.cpu().T, ".", color=COLORS[0], markersize=4 if len(x) < 100 else 2, alpha=0.6)
     origin = np.zeros(arrows.shape[1])
-    axes.quiver(
-        origin, origin, *arrows.cpu(), angles="xy", scale_units="xy", scale=1, color=color, width=0.009, zorder=3
-    )
+    units = {"angles": "xy", "scale_units": "xy", "scale": 1}
+    axes.quiver(origin, origin, *arrows.cpu(), color=color, width=0.009, zorder=3, **units)
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
