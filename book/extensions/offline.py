@@ -1,7 +1,7 @@
 """Sphinx extension: pages read from a file, without a network and without errors in the console.
 
-Jupyter Book always adds what thebe (running cells through a server elsewhere) needs, twice, and its theme preloads
-fonts in a way that browsers refuse for files. Neither is of use here; both are taken out of the finished pages.
+Jupyter Book always adds, twice, what thebe needs (running cells through a server elsewhere), and its theme
+preloads fonts in a way that browsers refuse for files. Both are taken out of the finished pages.
 """
 
 from __future__ import annotations
