@@ -68,10 +68,8 @@ def entropies(stats: PosteriorStatistics) -> EntropyTerms:
     )
 
 
-def entropy_elbo(
-    stats: PosteriorStatistics, weights: EntropyWeights | None = None
-) -> Float[Tensor, ""]:
-    """Entropy ELBO 𝓛ᴴ(Φ, W̃) in nats a data point (Eqs. 13-15), annealed if `weights` are given (Eq. 17)."""
+def entropy_elbo(stats: PosteriorStatistics, weights: EntropyWeights | None = None) -> Float[Tensor, ""]:
+    """Entropy ELBO 𝓛ᴴ(Φ, W̃) in nats a data point (Eqs. 13-15), annealed by `weights` (Eq. 17)."""
     return entropies(stats).weighted(weights or EntropyWeights())
 
 

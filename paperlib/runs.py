@@ -205,7 +205,7 @@ def judge(stats: PosteriorStatistics, posterior: GaussianPosterior, seed: int) -
 
 
 def load_dictionary(path: Path, *, device: str = "cpu", dtype: str = "float32") -> torch.Tensor:
-    """Dictionary (D, H) of a .npy, .npz or .mat file as a tensor (`paperlib.data.readers.read_dictionary`)."""
+    """Dictionary (D, H) of a file as a tensor (see `paperlib.data.readers.read_dictionary`)."""
     return torch.from_numpy(np.ascontiguousarray(read_dictionary(path), dtype=dtype)).to(device)
 
 
@@ -222,7 +222,9 @@ def choose_device(name: str) -> str:
     if name not in ("cpu", "cuda"):
         raise InputError(f"Unknown device {name!r}; choose auto, cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("CUDA was asked for, but PyTorch finds no CUDA device here; use --device cpu or auto.")
+        raise InputError(
+            "CUDA was asked for, but PyTorch finds no CUDA device here; use --device cpu or auto."
+        )
     return name
 
 
@@ -263,7 +265,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """Commit of the checkout paperlib is imported from, with `+` if it is changed; None outside a checkout."""
+    """Commit of the checkout paperlib comes from, with `+` if it is changed; None outside a checkout."""
     here = Path(__file__).parent
     try:
         described = subprocess.run(
@@ -297,7 +299,9 @@ def _claim(folder: Path, identity: dict, resume: bool) -> None:
             write_atomically(record, lambda path: path.write_text(json.dumps(identity, indent=2)))
             return
     if not resume:
-        raise InputError(f"{folder} already holds a run; add --resume to go on with it, or name another folder.")
+        raise InputError(
+            f"{folder} already holds a run; add --resume to go on with it, or name another folder."
+        )
     before = json.loads(record.read_text())
     changed = [key for key, value in identity["config"].items() if before["config"].get(key) != value]
     if before["images"]["sha256"] != identity["images"]["sha256"]:
@@ -350,4 +354,3 @@ def _write_result(folder: Path, result: FitResult, config: TrainingConfig, ident
 
 def _device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
-

@@ -18,11 +18,17 @@ def check_data(x: Tensor, n_features: int | None = None) -> None:
     """
     if not isinstance(x, Tensor) or x.ndim != 2 or not x.is_floating_point():
         shape = tuple(getattr(x, "shape", ()))
-        raise InputError(f"Data must be a floating-point tensor (N, D); got {type(x).__name__} of shape {shape}.")
+        raise InputError(
+            f"Data must be a floating-point tensor (N, D); got {type(x).__name__} of shape {shape}."
+        )
     if len(x) == 0 or x.shape[1] == 0:
-        raise InputError(f"Data of shape {tuple(x.shape)} are empty; expected at least one point and one feature.")
+        raise InputError(
+            f"Data of shape {tuple(x.shape)} are empty; expected at least one point and one feature."
+        )
     if n_features is not None and x.shape[1] != n_features:
-        raise InputError(f"Data have {x.shape[1]} features, but the dictionary has {n_features} rows; they must agree.")
+        raise InputError(
+            f"Data have {x.shape[1]} features, but the dictionary has {n_features} rows; they must agree."
+        )
     if not torch.isfinite(x).all():
         raise InputError("Data contain NaN or infinite values; remove or replace them first.")
     if not x.any():

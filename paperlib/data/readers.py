@@ -120,7 +120,7 @@ def read_dictionary(path: Path) -> Float[np.ndarray, "D H"]:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a .npy, .npz or .mat file by name (of a .mat file: matrices and stacks of real numbers)."""
+    """All arrays of a .npy, .npz or .mat file by name (of .mat files, matrices, stacks of numbers)."""
     reader = {".npy": _read_npy, ".npz": _read_npz, ".mat": _read_mat}.get(path.suffix.lower())
     if reader is None:
         raise InputError(

@@ -65,7 +65,9 @@ def fit_posterior(
     posteriors = [None] * len(batches) if start is None else _split(start, batch_size)
     noise_variance, prior_scales = initial_scales(x, dictionary.shape[1])
     if start is not None:
-        noise_variance, prior_scales = closed_form_scales(_statistics(batches, posteriors, dictionary), x.dtype)
+        noise_variance, prior_scales = closed_form_scales(
+            _statistics(batches, posteriors, dictionary), x.dtype
+        )
     best = -torch.inf
     for _ in range(max_rounds):
         for i, batch in enumerate(batches):
@@ -81,10 +83,8 @@ def fit_posterior(
     return concatenate(posteriors), stats
 
 
-def initial_scales(
-    x: Float[Tensor, "N D"], n_latents: int
-) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
-    """First guess of σ² and λ: a quarter of the data's mean square is noise, each latent has its root as scale."""
+def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
+    """First guess: a quarter of the data's mean square as σ², its root as every λ."""
     mean_square = x[:10_000].square().mean()
     return mean_square / 4, mean_square.sqrt().expand(n_latents).clone()
 

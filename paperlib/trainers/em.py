@@ -41,7 +41,7 @@ ANNEALED_FLOOR, FLOOR = 1.0, 0.01
 
 @dataclass
 class EMState:
-    """Everything training needs to go on: tensors, counters and the random state.  Its `dict` is a checkpoint."""
+    """Everything training needs to go on: tensors, counters and the random state."""
 
     dictionary: Float[Tensor, "D H"]
     velocity: Float[Tensor, "D H"]
@@ -190,7 +190,7 @@ def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyW
 
 
 def _update_dictionary(state: EMState, batch: Tensor, posterior: DiagonalGaussian, rate: float) -> None:
-    """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the latents' running second moments, then unit columns."""
+    """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the running second moments; then unit columns."""
     moment = posterior.second_moment()
     usage = moment.diagonal() / len(batch)
     state.usage = torch.lerp(state.usage, usage, _forgetting(state, len(batch)))
@@ -224,7 +224,7 @@ def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: s
     terms = entropies(stats)
     if not torch.isfinite(terms.elbo):
         raise FloatingPointError(
-            f"The ELBO is no longer finite after {state.passes} passes; lower the learning rate or use float64."
+            f"The ELBO is not finite after {state.passes} passes; lower the learning rate or use float64."
         )
     state.history.append(
         {

@@ -94,7 +94,9 @@ class _Problem:
         ]
         stats, moment, cross = self._sums(dictionary, posteriors)
         elbo = float(entropy_elbo(stats))
-        gradient = (cross - dictionary @ moment) / (stats.count * closed_form_scales(stats, dictionary.dtype)[0])
+        gradient = (cross - dictionary @ moment) / (
+            stats.count * closed_form_scales(stats, dictionary.dtype)[0]
+        )
         gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
         improved = elbo > self.elbo
         if improved:

@@ -18,6 +18,7 @@ from paperlib.objectives import (
 from paperlib.posteriors import GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 
+
 @dataclass(frozen=True)
 class FitResult:
     """A trained model, judged on its training data with ONE λ and ONE σ².
