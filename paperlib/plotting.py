@@ -34,6 +34,8 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "font.size": 10,
+    "axes.titlesize": 10.5,
+    "figure.titlesize": 11,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
@@ -163,7 +165,7 @@ def plot_history(
     if x not in X_LABELS:
         raise InputError(f"A history can be drawn over {' or '.join(X_LABELS)}, not over {x!r}.")
     _check_rows(histories, [x, *quantities])
-    figure = new_figure(min(9, 1.5 + 4.5 * len(quantities)), 3.4)
+    figure = new_figure(7.5 if len(quantities) == 1 else 9, 3.6)
     panels = np.atleast_1d(figure.subplots(1, len(quantities)))
     colors = dict(zip(histories, cycle(COLORS), strict=False))
     for axes, (key, name) in zip(panels, quantities.items(), strict=True):
@@ -203,7 +205,7 @@ def _check_rows(histories: Mapping[str, Sequence[Sequence[Mapping]]], keys: Iter
 @styled
 def plot_prior_scales(models: Mapping[str, SparseCodingModel], title: str | None = None) -> Figure:
     """Prior scales in units of the noise, λ_h/σ, in descending order; below 0.1 a field counts as dead."""
-    figure = new_figure(6, 3.2)
+    figure = new_figure(7.5, 3.2)
     axes = figure.subplots()
     for label, model in models.items():
         ratio = (model.prior_scales / model.noise_variance.sqrt()).sort(descending=True).values.cpu()
