@@ -340,11 +340,12 @@ def plot_samples(x: Float[Tensor, "N 2"], z: Float[Tensor, "N H"], model: Sparse
 
 
 @styled
-def plot_plane(x: Float[Tensor, "N 2"], dictionaries: Mapping[str, Float[Tensor, "2 H"]]) -> Figure:
-    """Data in the plane and the fields of several dictionaries as arrows, one panel each."""
-    figure = new_figure(3.6 * len(dictionaries), 3.4)
-    panels = np.atleast_1d(figure.subplots(1, len(dictionaries), sharex=True, sharey=True))
-    for axes, (title, dictionary) in zip(panels, dictionaries.items(), strict=True):
+def plot_plane(examples: Mapping[str, tuple[Float[Tensor, "_ 2"], Float[Tensor, "2 _"]]]) -> Figure:
+    """Data sets in the plane, each with the fields of a dictionary as arrows, one panel each."""
+    figure = new_figure(3.6 * len(examples), 3.2)
+    for axes, (title, (x, dictionary)) in zip(
+        np.atleast_1d(figure.subplots(1, len(examples))), examples.items(), strict=True
+    ):
         _draw_plane(axes, x, dictionary, COLORS[1])
         axes.set_title(title)
     return figure
