@@ -20,6 +20,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from paperlib.errors import InputError
@@ -272,15 +273,22 @@ def plot_overview(
     _draw_mosaic(middle, _mosaic(_sorted_fields(images), patch_shape), "fields learned from images")
     steps = [row["step"] for row in history]
     terms = {
-        r"ELBO, their sum": (1, "elbo", "black"),
-        r"$\overline{H}[q]$": (1, "posterior_entropy", COLORS[0]),
+        "ELBO, their sum": (1, "elbo", "black"),
+        r"mean $H[q]$": (1, "posterior_entropy", COLORS[0]),
         r"$-H[p_\lambda(z)]$": (-1, "prior_entropy", COLORS[1]),
         r"$-H[p_{\sigma^2}(x\,|\,z)]$": (-1, "likelihood_entropy", COLORS[2]),
     }
     for label, (sign, key, color) in terms.items():
-        right.plot(steps, [sign * row[key] for row in history], color=color, label=label)
+        values = [sign * row[key] for row in history]
+        right.plot(steps, values, color=color)
+        place = {"va": "bottom"} if values[-1] >= values[0] else {"va": "top", "xytext": (0, -3)}
+        right.annotate(
+            label, (steps[-1], values[-1]), **({"xytext": (0, 3)} | place),
+            textcoords="offset points", ha="right", color=color,
+        )  # fmt: skip
+    right.margins(y=0.12)
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel=X_LABELS["step"], title="ELBO while learning from images [nats]")
-    right.legend(fontsize=9)
     figure.suptitle(title)
     return figure
 

@@ -1,0 +1,107 @@
+"""Figures are drawn, with the panels they promise, and refuse what they cannot draw."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from paperlib import plotting
+from paperlib.errors import InputError
+from paperlib.model import SparseCodingModel, normalize_columns
+
+
+def model(n_features=12, n_latents=5):
+    generator = torch.Generator().manual_seed(0)
+    dictionary = normalize_columns(torch.randn(n_features, n_latents, generator=generator))
+    return SparseCodingModel(dictionary, torch.rand(n_latents, generator=generator) + 0.01, torch.tensor(0.1))
+
+
+def history(n=4, **more):
+    weights = {"prior_weight": 1.0, "likelihood_weight": 1.0}
+    entropies = {"posterior_entropy": -1.0, "prior_entropy": 2.0, "likelihood_entropy": -3.0}
+    rows = [{"step": k + 1, "seconds": 0.5 * k, "elbo": float(k)} for k in range(n)]
+    return [{"phase": "em", **weights, **entropies, **row, **more} for row in rows]
+
+
+def assert_drawn(figure: Figure, n_panels: int):
+    assert len(figure.axes) == n_panels
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    assert buffer.getvalue().startswith(b"\x89PNG")
+
+
+def test_fields_make_a_mosaic_in_the_order_of_the_columns():
+    dictionary = torch.eye(6)[:, :4]  # field k is a single bright pixel
+    figure = plotting.plot_fields(dictionary, (2, 3), title="pixels")
+    assert_drawn(figure, 1)
+    mosaic = figure.axes[0].images[0].get_array()
+    first = mosaic[1:3, 1:4]
+    second = mosaic[1:3, 5:8]
+    assert first.tolist() == [[1, 0, 0], [0, 0, 0]]
+    assert second.tolist() == [[0, 1, 0], [0, 0, 0]]
+
+
+def test_a_field_of_zeros_is_gray():
+    figure = plotting.plot_fields(torch.zeros(4, 1), (2, 2))
+    assert figure.axes[0].images[0].get_array()[1:3, 1:3].tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("draw", [
+    lambda: plotting.plot_fields(torch.ones(5, 2), (2, 2)),
+    lambda: plotting.compare_fields({"a": model(12)}, (3, 3)),
+    lambda: plotting.plot_overview(model(25), (5, 5), model(12), (4, 4), history()),
+])  # fmt: skip
+def test_patches_of_another_size_are_refused(draw):
+    with pytest.raises(InputError, match="give the shape of its patches"):
+        draw()
+
+
+def test_models_are_compared_panel_by_panel_and_sorted_by_prior_scale():
+    shown = model(12)
+    figure = plotting.compare_fields({"one": shown, "two": model(12, 7)}, (3, 4), "title")
+    assert_drawn(figure, 2)
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
+    strongest = shown.dictionary[:, shown.prior_scales.argmax()].reshape(3, 4)
+    drawn = torch.as_tensor(figure.axes[0].images[0].get_array()[1:4, 1:5])
+    assert torch.allclose(drawn.float(), strongest / strongest.abs().max())
+
+
+@pytest.mark.parametrize("x", ["step", "seconds"])
+def test_a_history_has_a_panel_for_each_quantity_and_a_line_for_each_run(x):
+    quantities = {"elbo": "ELBO", "prior_entropy": "H[p]"}
+    figure = plotting.plot_history({"a": [history(), history()], "b": [history(3)]}, quantities, x=x)
+    assert_drawn(figure, 2)
+    assert len(figure.axes[0].lines) == 2 * 3  # each run has a line and its dots
+
+
+def test_annealed_passes_are_shaded():
+    annealed = history(2, prior_weight=4.0) + history(2)
+    assert len(plotting.plot_history({"a": [annealed]}).axes[0].patches) == 1
+    assert len(plotting.plot_history({"a": [history()]}).axes[0].patches) == 0
+
+
+def test_more_labels_than_colors_are_all_drawn():
+    figure = plotting.plot_history({str(k): [history()] for k in range(9)})
+    assert len(figure.axes[0].lines) == 2 * 9
+
+
+def test_histories_that_cannot_be_drawn_are_refused():
+    with pytest.raises(InputError, match="over step or seconds"):
+        plotting.plot_history({"a": [history()]}, x="epoch")
+    with pytest.raises(InputError, match="'gini'"):
+        plotting.plot_history({"a": [history()]}, {"gini": "Gini index"})
+
+
+def test_prior_scales_and_collapse_and_overview():
+    assert_drawn(plotting.plot_prior_scales({"a": model(), "b": model()}), 1)
+    tau = torch.logspace(-3, 0, 5)
+    rounds = torch.rand(6, 5) + 0.1
+    assert_drawn(plotting.plot_collapse(tau, {1.0: tau, 4.0: -tau}, {1.0: rounds, 4.0: rounds}), 3)
+    assert_drawn(plotting.plot_overview(model(25), (5, 5), model(12), (3, 4), history()), 3)
+
+
+def test_notebooks_get_a_picture_whatever_the_backend():
+    assert plotting.plot_fields(torch.ones(4, 2), (2, 2))._repr_png_().startswith(b"\x89PNG")
