@@ -334,7 +334,7 @@ def plot_samples(x: Float[Tensor, "N 2"], z: Float[Tensor, "N H"], model: Sparse
     """
     figure = new_figure(8.4, 3.6)
     plane, line = figure.subplots(1, 2)
-    _draw_plane(plane, x, model.dictionary * 4 * model.prior_scales, "black")
+    _draw_plane(plane, x, model.dictionary * 4 * model.prior_scales, COLORS[1])
     first, scale = z[:, 0].cpu(), float(model.prior_scales[0])
     reach = 9 * scale
     values = np.linspace(-reach, reach, 401)
@@ -342,8 +342,8 @@ def plot_samples(x: Float[Tensor, "N 2"], z: Float[Tensor, "N H"], model: Sparse
     line.plot(values, np.exp(-np.abs(values) / scale) / (2 * scale), label=r"Laplace$(0, \lambda_1)$")
     gauss = np.exp(-(values**2) / (4 * scale**2)) / (scale * math.sqrt(4 * math.pi))
     line.plot(values, gauss, "--", label="Gaussian of the same variance")
-    line.set(yscale="log", ylim=(1e-5, 2 / scale), xlabel="$z_1$", ylabel="density")
-    line.legend(loc="upper right", fontsize=8.5)
+    line.set(yscale="log", ylim=(1e-5, 50 / scale), xlabel="$z_1$", ylabel="density")
+    line.legend(loc="upper left")
     return figure
 
 
