@@ -19,7 +19,12 @@ LOG_2_PI_E = math.log(2 * math.pi * math.e)
 
 @dataclass(frozen=True)
 class GaussianPosterior:
-    """What the three families share; `mean` is ν with shape (N, H)."""
+    """What the three families share; `mean` is ν with shape (N, H).
+
+    Each family adds the marginal `variance` τ² (N, H); `covariance()`, T of each data point (N, H, H), and
+    `covariance_sum()`, their sum (H, H); `log_det()`, log |T| (N,); `trace_with(gram)`, Tr(T G) (N,); and
+    `sample(n_samples, generator)`, reparameterized samples (S, N, H) that carry gradients.
+    """
 
     mean: Float[Tensor, "N H"]
 
