@@ -53,7 +53,8 @@ def test_optimum_is_that_of_a_general_optimizer():
         mean, std = parameters[:2], np.exp(parameters[2:])
         error = np.square(x[0].numpy() - dictionary @ mean).sum() + np.square(std).sum()
         prior = sum(
-            quad(lambda t, m=m, s=s: abs(m + s * t) * norm.pdf(t), -9, 9, points=[-m / s], epsabs=1e-12)[0] / scale
+            quad(lambda t, m=m, s=s: abs(m + s * t) * norm.pdf(t), -9, 9, points=[-m / s], epsabs=1e-12)[0]
+            / scale
             for m, s, scale in zip(mean, std, scales, strict=True)
         )
         return error / (2 * variance) + prior - np.log(std).sum()
@@ -64,7 +65,9 @@ def test_optimum_is_that_of_a_general_optimizer():
     assert np.allclose(posterior.std[0], np.exp(best.x[2:]), atol=1e-6)
 
 
-@pytest.mark.parametrize("weights", [EntropyWeights(), EntropyWeights(prior=5.0), EntropyWeights(likelihood=0.2)])
+@pytest.mark.parametrize(
+    "weights", [EntropyWeights(), EntropyWeights(prior=5.0), EntropyWeights(likelihood=0.2)]
+)
 def test_gradient_vanishes_at_the_result(weights):
     x, model = problem()
     posterior = infer_diagonal(
@@ -123,7 +126,9 @@ def test_fit_posterior_ends_where_no_scale_can_improve(family):
     posterior, stats = fit_posterior(x, model.dictionary, family, tolerance=1e-4)
     scales, variance = optimal_prior_scales(stats), optimal_noise_variance(stats)
     best = float(entropy_elbo(stats))
-    assert torch.allclose(stats.magnitude, PosteriorStatistics.from_batch(x, posterior, model.dictionary).magnitude)
+    assert torch.allclose(
+        stats.magnitude, PosteriorStatistics.from_batch(x, posterior, model.dictionary).magnitude
+    )
     for factor in (0.97, 1.03):
         assert float(classical_elbo(stats, scales * factor, variance)) < best
         assert float(classical_elbo(stats, scales, variance * factor)) < best

@@ -85,7 +85,13 @@ def test_every_annealing_stays_finite_also_overcomplete(annealing, n_latents):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 20), st.integers(1, 50), st.sampled_from([1e-3, 1.0, 1e3]))
+@given(
+    st.integers(1, 40),
+    st.integers(1, 9),
+    st.integers(1, 20),
+    st.integers(1, 50),
+    st.sampled_from([1e-3, 1.0, 1e3]),
+)
 def test_any_sizes_and_units_work(n_points, n_features, n_latents, batch_size, unit):
     x = unit * torch.randn(n_points, n_features, generator=seeded(n_points))
     result = fit(x, n_latents, batch_size=batch_size)
@@ -124,7 +130,9 @@ def test_unused_fields_are_reported():
 
 def test_polish_increases_the_elbo_and_keeps_the_best():
     data = bars(400, generator=seeded(3), dtype=torch.float64)
-    dictionary = normalize_columns(data.model.dictionary + 0.1 * torch.randn(25, 10, generator=seeded()).double())
+    dictionary = normalize_columns(
+        data.model.dictionary + 0.1 * torch.randn(25, 10, generator=seeded()).double()
+    )
     posterior, before = fit_posterior(data.x, dictionary)
 
     def e_step(*arguments, start):

@@ -19,7 +19,19 @@ from paperlib.cli import main
 from paperlib.data import Images
 from paperlib.errors import InputError
 
-SMALL = ["--patch-size", "6", "--patches", "400", "--latents", "8", "--epochs", "3", "--polish", "2", "--quiet"]
+SMALL = [
+    "--patch-size",
+    "6",
+    "--patches",
+    "400",
+    "--latents",
+    "8",
+    "--epochs",
+    "3",
+    "--polish",
+    "2",
+    "--quiet",
+]
 OLSHAUSEN = Path(__file__).parents[2] / "shared" / "data" / "olshausen_whitened.npy"
 
 
@@ -79,7 +91,14 @@ def test_history_has_a_row_for_every_epoch_and_ends_with_the_result(finished):
 
 
 def test_nothing_unfinished_is_left_behind(finished):
-    expected = {"checkpoint.pt", "config.json", "dictionary.npy", "dictionary.png", "history.jsonl", "metrics.json"}
+    expected = {
+        "checkpoint.pt",
+        "config.json",
+        "dictionary.npy",
+        "dictionary.png",
+        "history.jsonl",
+        "metrics.json",
+    }
     assert {path.name for path in finished.iterdir()} == expected
 
 
@@ -146,10 +165,15 @@ def test_score_gives_one_elbo_for_the_set(finished, image_file):
 def test_dictionaries_are_read_from_every_kind_of_file(finished, image_file, tmp_path, suffix):
     dictionary = 3 * np.load(finished / "dictionary.npy")
     path = tmp_path / f"fields.{suffix}"
-    save = {"npz": lambda: np.savez(path, dictionary=dictionary), "mat": lambda: scipy.io.savemat(path, {"A": dictionary})}
+    save = {
+        "npz": lambda: np.savez(path, dictionary=dictionary),
+        "mat": lambda: scipy.io.savemat(path, {"A": dictionary}),
+    }
     save[suffix]()
     arguments = ("--images", image_file, "--patches", "300", "--json")
-    scores = [json.loads(invoke("score", str(f), *arguments).stdout) for f in (path, finished / "dictionary.npy")]
+    scores = [
+        json.loads(invoke("score", str(f), *arguments).stdout) for f in (path, finished / "dictionary.npy")
+    ]
     assert scores[0]["elbo"] == pytest.approx(scores[1]["elbo"], abs=1e-3)
 
 
@@ -184,7 +208,9 @@ def test_bad_training_is_refused_before_anything_is_written(case, image_file, tm
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_cuda_is_refused_where_there_is_none(image_file, tmp_path):
     out = tmp_path / "out"
-    refused("finds no CUDA device", "train", "--images", image_file, *SMALL, "--device", "cuda", "--out", str(out))
+    refused(
+        "finds no CUDA device", "train", "--images", image_file, *SMALL, "--device", "cuda", "--out", str(out)
+    )
     assert not out.exists()
 
 
@@ -220,7 +246,9 @@ def test_bad_dictionaries_are_refused(image_file, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_refused(image_file, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    refused("cannot be written", "train", "--images", image_file, *SMALL, "--out", str(tmp_path / "file" / "run"))
+    refused(
+        "cannot be written", "train", "--images", image_file, *SMALL, "--out", str(tmp_path / "file" / "run")
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write to read-only folders")
@@ -253,7 +281,9 @@ def test_learned_fields_beat_random_ones_on_the_real_images():
     images = Images(tuple(np.load(OLSHAUSEN)), "olshausen")
     rows = runs.PatchSampler(images, 8, 0).draw(2000)
     generator = torch.Generator().manual_seed(0)
-    learned = runs.fit_em(rows, 32, n_epochs=5, polish=5, generator=generator, progress=False).model.dictionary
+    learned = runs.fit_em(
+        rows, 32, n_epochs=5, polish=5, generator=generator, progress=False
+    ).model.dictionary
     random = torch.randn(64, 32, generator=generator)
     scores = [runs.score(fields, images, patches=1000, seed=5)["elbo"] for fields in (learned, random)]
     assert scores[0] > scores[1] + 5
