@@ -15,6 +15,8 @@ import yaml
 
 from paperlib import book
 from paperlib.book import NO_IMAGES, BookError, plan, reproduce
+from paperlib.book.notebooks import code_cell_lines
+from paperlib.book.tasks import sha256
 from paperlib.errors import InputError
 
 FRONT_MATTER = """---
@@ -76,7 +78,7 @@ def pretend_executed(folder: Path, profile: str = "smoke") -> None:
         task.folder.mkdir(parents=True, exist_ok=True)
         content = nbformat.writes(book.read_notebook(task.source)).encode()
         task.output.write_bytes(content)
-        record = {"inputs": task.inputs, "output_sha256": book._sha256(content), "seconds": 1.0}
+        record = {"inputs": task.inputs, "output_sha256": sha256(content), "seconds": 1.0}
         task.manifest.write_text(json.dumps(record))
 
 
@@ -260,7 +262,7 @@ def test_code_cells_are_found_in_the_source():
     shown = "\n````md\n```{code-cell}\nno cell\n```\n````\n"
     text = shown + notebook(":tags: [x]\n\na", "", "---\ntags: [y]\n---\nb") + shown
     lines = text.splitlines()
-    starts = book.code_cell_lines(text, ["seed = 0", "a", "", "b"])
+    starts = code_cell_lines(text, ["seed = 0", "a", "", "b"])
     assert [lines[start - 1] for start in starts] == ["seed = 0", "a", "```{code-cell} ipython3", "b"]
 
 
@@ -298,7 +300,7 @@ def test_a_dead_kernel_is_a_failure(project):
 
 def test_an_interrupted_run_goes_on_where_it_stopped(project):
     (project / "book" / "second.md").write_text(notebook("import time; time.sleep(600)"))
-    script = "from paperlib.cli_reproduce import reproduce; reproduce()"
+    script = "from paperlib.cli.reproduce import reproduce; reproduce()"
     command = [sys.executable, "-u", "-c", script, "--profile", "smoke", "--jobs", "2", "--no-book"]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         for line in process.stdout:

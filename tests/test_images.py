@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats
 
-from paperlib.cli_data import data as data_commands
+from paperlib.cli.data import data as data_commands
 from paperlib.data import Images, PatchSampler, load_images, patches, whiten
 from paperlib.data.readers import PHOTOS, read_picture
 from paperlib.data.whitening import whitening_filter

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from paperlib.cli import options
 from paperlib.errors import InputError
 
 
@@ -27,25 +28,12 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option(
     "--only", default="", callback=_names, metavar="NAME,...", help="Execute these notebooks, not all."
 )
-@click.option(
-    "--images",
-    metavar="SRC",
-    help="olshausen, photos, a .npy, .npz or .mat file, or a folder of pictures.",
-)
+@options.images
 @click.option("--plan", "--dry-run", "dry_run", is_flag=True, help="Print what would run, and stop.")
 @click.option("--no-execute", is_flag=True, help="Render the pages with the results there are.")
 @click.option("--no-book", is_flag=True, help="Execute notebooks, render nothing.")
 @click.option("--strict", is_flag=True, help="Treat warnings of the rendering as errors.")
-def reproduce(
-    profile: str,
-    jobs: int,
-    only: list[str],
-    images: str | None,
-    dry_run: bool,
-    no_execute: bool,
-    no_book: bool,
-    strict: bool,
-) -> None:
+def reproduce(no_execute: bool, no_book: bool, **settings) -> None:
     """Execute the notebooks that are not up to date and build the book.
 
     \b
@@ -55,32 +43,18 @@ def reproduce(
       paperlib reproduce --only theorem1,bars --no-book
       paperlib reproduce --images photos --jobs 1
     """
-    if missing := [name for name in ("papermill", "jupytext", "jupyter_book") if not _is_installed(name)]:
+    if missing := [name for name in ("papermill", "jupytext", "jupyter_book") if not find_spec(name)]:
         raise InputError(
             f"{', '.join(missing)} not installed: run `pip install -c constraints.txt -e '.[book]'` first."
         )
     from paperlib import book
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the notebooks' processes as on Ctrl-C
+    root = book.find_root(Path.cwd())
     try:
-        book.reproduce(
-            book.find_root(Path.cwd()),
-            profile=profile,
-            jobs=jobs,
-            only=only,
-            images=images,
-            dry_run=dry_run,
-            execute=not no_execute,
-            build=not no_book,
-            strict=strict,
-            echo=click.echo,
-        )
+        book.reproduce(root, execute=not no_execute, build=not no_book, echo=click.echo, **settings)
     except book.BookError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("\nInterrupted. What was executed is kept; the same command goes on from there.", err=True)
         raise SystemExit(130) from None
-
-
-def _is_installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None

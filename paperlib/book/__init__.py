@@ -1,0 +1,84 @@
+"""The book: plan its notebooks, execute what is not up to date with papermill, and render all pages.
+
+    book/*.md  --papermill-->  _build/executed/<profile>/*.ipynb
+               --stage-->      _build/stage
+               --jupyter-book-->  _build/html
+
+No part of the paper's mathematics is here. `make reproduce` and `paperlib reproduce` call `reproduce`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from paperlib.book.execution import NO_IMAGES, Papermill, execute_tasks, strip_volatile, thread_limits
+from paperlib.book.failures import BookError, find_failure
+from paperlib.book.notebooks import find_notebooks, find_root, read_notebook, read_pages
+from paperlib.book.planning import PROFILES, plan
+from paperlib.book.rendering import build_book, stage_book
+from paperlib.book.report import print_plan, print_results
+from paperlib.book.tasks import Task
+from paperlib.errors import InputError
+
+__all__ = [
+    "NO_IMAGES", "PROFILES", "BookError", "Papermill", "Task", "build_book", "execute_tasks", "find_failure",
+    "find_notebooks", "find_root", "plan", "read_notebook", "read_pages", "reproduce", "stage_book",
+    "strip_volatile", "thread_limits",
+]  # fmt: skip
+
+
+def reproduce(
+    root: Path,
+    *,
+    profile: str = "laptop",
+    jobs: int = 2,
+    only: Sequence[str] = (),
+    images: str | None = None,
+    dry_run: bool = False,
+    execute: bool = True,
+    build: bool = True,
+    strict: bool = False,
+    echo: Callable[[str], None] = print,
+) -> None:
+    """Execute the notebooks that are not up to date and build the book into ``_build/html``.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder, which holds ``_toc.yml``, ``_config.yml`` and ``book/``.
+    profile : str
+        One of `PROFILES`; what it means for each notebook stands in ``book/profiles.yml``.
+    jobs : int
+        Notebooks executed at once; each gets an equal share of the cores.
+    only : sequence of str
+        Names of the notebooks to execute; all where empty.
+    images : str, optional
+        Source of the natural images, as for `paperlib.data.load_images`.
+    dry_run : bool
+        Print the plan and do nothing.
+    execute, build : bool
+        Whether to execute notebooks, and whether to render the book.
+    strict : bool
+        Whether a warning of the rendering is an error.
+
+    Raises
+    ------
+    InputError
+        For an unknown profile, notebook or parameter, before anything runs.
+    BookError
+        When a cell fails or the book cannot be rendered.
+    """
+    if jobs < 1:
+        raise InputError(f"JOBS must be at least 1, but is {jobs}.")
+    tasks = plan(root, profile, images, only, download=execute and not dry_run)
+    stale = [task for task in tasks if task.reasons()]
+    print_plan(tasks, jobs, echo)
+    if dry_run:
+        return
+    seconds = execute_tasks(stale, jobs, echo) if execute else {}
+    print_results(tasks, seconds, echo)
+    if build:
+        everything = plan(root, profile, images, download=False) if only else tasks
+        page = build_book(root, everything, strict=strict, echo=echo)
+        echo(f"Open {page}")

@@ -1,0 +1,205 @@
+"""Executing: notebooks run with papermill, several at once; results appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from paperlib.book.failures import BookError, find_failure
+from paperlib.book.notebooks import number_cells, read_notebook
+from paperlib.book.tasks import Task, sha256
+from paperlib.runs import commit, versions, write_atomically
+
+# The images source that a notebook declared as `images: false` sees: asking for images is then an error.
+NO_IMAGES = "none-because-profiles.yml-says-images-false"
+
+
+def execute_tasks(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None] = print) -> dict[str, float]:
+    """Execute tasks, longest first, `jobs` at a time; the first failing cell stops all.
+
+    Returns
+    -------
+    dict
+        Name → seconds.
+    """
+    if not tasks:
+        return {}
+    jobs = min(jobs, len(tasks))
+    threads = max(1, _cores() // jobs)
+    papermill = Papermill()
+    seconds: dict[str, float] = {}
+    total = sum(len(read_notebook(task.source).cells) for task in tasks)
+    bar = tqdm(total=total, unit="cell", desc="Executing", disable=not sys.stderr.isatty())
+    with bar, ThreadPoolExecutor(jobs) as pool:
+        futures = {
+            pool.submit(execute_task, task, threads, papermill, bar.update): task.name
+            for task in sorted(tasks, key=lambda task: -task.minutes)
+        }
+        try:
+            for number, future in enumerate(as_completed(futures), start=1):
+                name = futures[future]
+                seconds[name] = future.result()
+                bar.clear()
+                echo(f"  {number}/{len(tasks)}  {name}: {seconds[name]:.1f} s")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            papermill.stop()
+            raise
+    return seconds
+
+
+def execute_task(task: Task, threads: int, papermill: Papermill, advance: Callable[[int], Any]) -> float:
+    """Execute one notebook and put it, with its manifest, in place; both appear whole or not at all.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    BookError
+        When a cell fails, with notebook, cell number, source line and error.
+    """
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    environment = {"PAPERLIB_IMAGES": task.images.source if task.images else NO_IMAGES}
+    notebook, problem = papermill.run(
+        task.source, task.parameters, task.failed_output, environment | thread_limits(threads), advance
+    )
+    if failure := find_failure(task, notebook):
+        raise BookError(str(failure))
+    if problem:
+        raise BookError(f"{task.name}: papermill failed:\n{problem}")
+    seconds = time.perf_counter() - clock
+    content = nbformat.writes(strip_volatile(notebook)).encode()
+    manifest = {
+        "notebook": task.name,
+        "profile": task.profile,
+        "status": "executed",
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "threads": threads,
+        "parameters": task.parameters,
+        "images": task.images.description if task.images else None,
+        "versions": versions(),
+        "commit": commit(),
+        "inputs": task.inputs,
+        "output_sha256": sha256(content),
+    }
+    write_atomically(task.output, lambda path: path.write_bytes(content))
+    write_atomically(task.manifest, lambda path: path.write_text(json.dumps(manifest, indent=2)))
+    task.failed_output.unlink()
+    return seconds
+
+
+class Papermill:
+    """Runs notebooks with papermill, each in a process of its own, and can stop them all."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the notebooks that run now; none starts afterwards."""
+        self._stopped = True
+        for process in list(self._running):
+            process.terminate()
+
+    def run(
+        self,
+        source: Path,
+        parameters: dict[str, Any],
+        output: Path,
+        environment: dict[str, str],
+        advance: Callable[[int], Any] = lambda cells: None,
+    ) -> tuple[NotebookNode, str]:
+        """Execute a MyST notebook into `output`; returns it, complete or not, and papermill's complaint.
+
+        Parameters
+        ----------
+        source, output : Path
+            The notebook's source, and where papermill writes after every cell.
+        parameters : dict
+            Values for names of the cell tagged ``parameters``.
+        environment : dict
+            Environment variables beside those of this process.
+        advance : callable
+            Told the number of cells done since it was last called.
+        """
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.unlink(missing_ok=True)
+        prepared = output.with_name(f"{source.stem}.input.ipynb")
+        nbformat.write(read_notebook(source), prepared)
+        # Names relative to the folder: papermill would read braces in a path as placeholders.
+        command = [sys.executable, "-m", "papermill", prepared.name, output.name, "--kernel", "python3"]
+        command += ["--cwd", str(source.parent), "--parameters_yaml", yaml.safe_dump(parameters)]
+        isolated = {
+            "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel of the same name in the user's home must not win,
+            "IPYTHONDIR": str(output.parent / ".ipython"),  # nor the user's startup files take part
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+        with subprocess.Popen(
+            [*command, "--progress-bar"],
+            cwd=output.parent,
+            env={**os.environ, **isolated, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            self._running.add(process)
+            if self._stopped:
+                process.terminate()
+            log = follow_progress(process.stderr, advance)
+        self._running.discard(process)
+        prepared.unlink()
+        if not output.is_file():
+            raise BookError(f"{source.stem}: papermill stopped before the first cell:\n{log}")
+        return nbformat.read(output, as_version=4), log if process.returncode else ""
+
+
+def follow_progress(stream: Iterable[str], advance: Callable[[int], Any]) -> str:
+    """Read papermill's messages to the end; cells done go to `advance`, the last messages are returned."""
+    done, tail = 0, []
+    for line in stream:  # with universal newlines each update of papermill's progress bar is a line
+        if match := re.search(r"(\d+)/\d+ \[", line):
+            advance(int(match[1]) - done)
+            done = int(match[1])
+        elif line.strip():
+            tail = [*tail[-19:], line.rstrip()]
+    return "\n".join(tail)
+
+
+def strip_volatile(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without times, paths and random ids; changed in place."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+    return number_cells(notebook)
+
+
+def thread_limits(threads: int) -> dict[str, str]:
+    """Environment variables that limit a process to a number of threads."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return dict.fromkeys(names, str(threads))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,132 @@
+"""Planning: the notebooks of the table of contents as tasks, checked before anything runs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from nbformat import NotebookNode
+
+from paperlib.book.notebooks import find_notebooks, read_notebook
+from paperlib.book.tasks import ImagesChoice, Task, hash_files, sha256
+from paperlib.errors import InputError
+
+PROFILES = ("smoke", "laptop", "paper")
+
+
+def plan(
+    root: Path, profile: str, images: str | None = None, only: Sequence[str] = (), *, download: bool = False
+) -> list[Task]:
+    """The notebooks of the table of contents as tasks, checked: parameters known, files present.
+
+    Parameters
+    ----------
+    root, profile, images, only
+        As for `paperlib.book.reproduce`.
+    download : bool
+        Whether the images may be downloaded where no source is named.
+
+    Returns
+    -------
+    list of Task
+        In the order of the book.
+    """
+    if profile not in PROFILES:
+        raise InputError(f"Unknown profile {profile!r}: choose one of {', '.join(PROFILES)}.")
+    entries = read_profiles(root)
+    if unknown := sorted(set(only) - set(entries)):
+        raise InputError(f"Unknown notebook {', '.join(unknown)}: choose from {', '.join(entries)}.")
+    sources = find_notebooks(root, only)
+    if missing := sorted(set(sources) - set(entries)):
+        raise InputError(f"book/profiles.yml has no entry for {', '.join(missing)}: add one.")
+    if not only and (missing := sorted(set(entries) - set(sources))):
+        raise InputError(f"book/profiles.yml names {', '.join(missing)}, not a notebook in _toc.yml.")
+
+    with_images = {name for name in sources if entries[name].get("images", True)}
+    choice = choose_images(images, download=download) if with_images else None
+    shared = {
+        "paperlib": hash_files(root, (root / "paperlib").rglob("*.py")),
+        "environment": sha256((root / "constraints.txt").read_bytes()),
+    }
+    folder = root / "_build" / "executed" / profile
+    tasks = []
+    for name, source in sources.items():
+        task_images = choice if name in with_images else None
+        tasks.append(_make_task(source, profile, entries[name][profile], task_images, folder, shared))
+    return tasks
+
+
+def read_profiles(root: Path) -> dict[str, dict[str, Any]]:
+    """``book/profiles.yml``, checked to hold minutes and parameters for every notebook and profile."""
+    path = root / "book" / "profiles.yml"
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, entry in entries.items():
+        if unknown := sorted(set(entry) - {*PROFILES, "images"}):
+            raise InputError(f"book/profiles.yml, {name}: unknown key {', '.join(unknown)}.")
+        for profile in PROFILES:
+            settings = entry.get(profile)
+            if not isinstance(settings, dict) or set(settings) != {"minutes", "parameters"}:
+                raise InputError(f"book/profiles.yml, {name}: {profile} needs minutes and parameters.")
+    return entries
+
+
+def choose_images(images: str | None, *, download: bool) -> ImagesChoice:
+    """Settle on one image source for the whole run: all pages show the same, and none waits for the network.
+
+    Without a name and with `download` False, the cached download is taken where there is one and the embedded
+    photographs otherwise.
+    """
+    from paperlib.data import load_images
+    from paperlib.data.download import cached_olshausen
+
+    images = images or os.environ.get("PAPERLIB_IMAGES") or None
+    if images is None and not download:
+        images = "olshausen" if cached_olshausen() else "photos"
+    if images not in (None, "olshausen", "photos"):
+        images = str(Path(images).expanduser().resolve())
+    loaded = load_images(images)
+    source = images or ("olshausen" if cached_olshausen() else "photos")
+    return ImagesChoice(source, loaded.describe(), loaded.sha256)
+
+
+def _make_task(
+    source: Path,
+    profile: str,
+    settings: dict[str, Any],
+    images: ImagesChoice | None,
+    folder: Path,
+    shared_inputs: dict[str, str],
+) -> Task:
+    parameters = settings["parameters"]
+    check_parameters(read_notebook(source), parameters, f"book/{source.name} at profile {profile}")
+    inputs = {
+        "source": sha256(source.read_bytes()),
+        "parameters": sha256(json.dumps(parameters, sort_keys=True).encode()),
+        "images": f"{images.source} {images.sha256}" if images else "not used",
+        **shared_inputs,
+    }
+    return Task(source.stem, source, profile, parameters, float(settings["minutes"]), images, folder, inputs)
+
+
+def check_parameters(notebook: NotebookNode, parameters: dict[str, Any], where: str) -> None:
+    """Refuse a notebook without exactly one cell tagged ``parameters``, and names that cell does not set.
+
+    papermill itself overwrites nothing in the first case, and only warns in the second.
+    """
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise InputError(f"{where}: expected one cell tagged 'parameters', found {len(cells)}.")
+    known = set()
+    for node in ast.parse(cells[0].source).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        known |= {target.id for target in targets if isinstance(target, ast.Name)}
+    if unknown := sorted(set(parameters) - known):
+        raise InputError(
+            f"{where}: unknown parameter {', '.join(unknown)}; its parameters cell sets "
+            f"{', '.join(sorted(known)) or 'none'}."
+        )

@@ -1,0 +1,108 @@
+"""Rendering: pages and executed notebooks are staged together, and jupyter-book makes HTML of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from paperlib.book.failures import BookError, shown
+from paperlib.book.tasks import Task, hash_files
+from paperlib.runs import write_atomically
+
+
+def build_book(
+    root: Path, tasks: Sequence[Task], *, strict: bool = False, echo: Callable[[str], None] = print
+) -> Path:
+    """Render all pages into ``_build/html``, with the outputs of those tasks that are up to date.
+
+    Nothing is done where the same pages were rendered before. A failed rendering leaves the last good one.
+
+    Returns
+    -------
+    Path
+        The page to open.
+
+    Raises
+    ------
+    BookError
+        When jupyter-book fails; with `strict`, also on any warning.
+    """
+    html, record = (root / "_build" / name for name in ("html", "html.json"))
+    index = html / "index.html"
+    pages = stage_book(root, tasks)
+    built = json.loads(record.read_text()) if record.is_file() and index.is_file() else {}
+    if built.get("pages") == pages and built["strict"] >= strict:
+        echo("The book is up to date.")
+        return index
+    fresh = run_jupyter_book(root, strict, echo)
+    record.unlink(missing_ok=True)
+    shutil.rmtree(html, ignore_errors=True)
+    os.replace(fresh, html)
+    state = json.dumps({"pages": pages, "strict": strict})
+    write_atomically(record, lambda path: path.write_text(state))
+    return index
+
+
+def stage_book(root: Path, tasks: Sequence[Task]) -> str:
+    """Copy the book to ``_build/stage`` with executed notebooks in place of their sources.
+
+    Returns
+    -------
+    str
+        Hash of everything the rendered pages depend on.
+    """
+    folder = root / "_build" / "stage"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copyfile(root / name, folder / name)
+    shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns(".*", "_*"))
+    for task in tasks:
+        if not task.reasons():
+            (folder / "book" / task.source.name).unlink()
+            notebook = nbformat.read(task.output, as_version=4)
+            notebook.cells.append(provenance_cell(task))
+            nbformat.write(notebook, folder / "book" / task.output.name)
+    staged = [path for path in folder.rglob("*") if path.is_file()]
+    return hash_files(root, [root / "constraints.txt", *staged])
+
+
+def provenance_cell(task: Task) -> NotebookNode:
+    """The note at the end of an executed page: profile, images, seconds and versions."""
+    manifest = task.read_manifest()
+    made_by = [f"{name} {version}" for name, version in manifest["versions"].items()]
+    made_by += [f"commit {manifest['commit'][:12]}"] if manifest["commit"] else []
+    text = (
+        f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
+        f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, threads: {manifest['threads']}, "
+        f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n"
+        f"{', '.join(made_by)}\n:::"
+    )
+    return nbformat.v4.new_markdown_cell(text, id="provenance")
+
+
+def run_jupyter_book(root: Path, strict: bool, echo: Callable[[str], None]) -> Path:
+    """Render what is staged, print the warnings, and return the folder of the new pages."""
+    log, fresh = (root / "_build" / name for name in ("html.log", "render"))
+    echo(f"Building the book (messages: {shown(log)}) ...")
+    shutil.rmtree(fresh, ignore_errors=True)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
+    command += [".", "--path-output", str(fresh), "--all"]
+    command += ["-W", "-n", "--keep-going"] if strict else []
+    stage = root / "_build" / "stage"  # the extensions' path in _config.yml is relative to the current folder
+    with log.open("w", encoding="utf-8") as stream:
+        run = subprocess.run(command, cwd=stage, stdout=stream, stderr=subprocess.STDOUT, check=False)
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if "WARNING" in line:
+            echo(line)
+    if run.returncode != 0:
+        raise BookError(f"jupyter-book failed (exit code {run.returncode}); see {shown(log)}.")
+    return fresh / "_build" / "html"

@@ -1,0 +1,38 @@
+"""What `paperlib reproduce` prints before and after: the plan and the results as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from paperlib.book.tasks import Task
+
+
+def print_plan(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None]) -> None:
+    """What would run and why, on which images, and how long it is expected to take."""
+    rows = []
+    expected = 0.0
+    for task in tasks:
+        reasons = task.reasons()
+        expected += task.minutes if reasons else 0.0
+        state = f"run ({', '.join(reasons)})" if reasons else "up to date"
+        rows.append((task.name, task.profile, f"{task.minutes:g}", state))
+    images = next((task.images.description for task in tasks if task.images), "not used")
+    echo(f"Images: {images}")
+    _print_table(("notebook", "profile", "minutes", "plan"), rows, echo)
+    echo(f"Expected: {expected:.1f} minutes of notebooks, {jobs} at a time, and then the pages.")
+
+
+def print_results(tasks: Sequence[Task], seconds: dict[str, float], echo: Callable[[str], None]) -> None:
+    """What ran now (those with an entry in `seconds`), and what was or still is to be done."""
+    rows = []
+    for task in tasks:
+        status = "executed" if task.name in seconds else "not executed" if task.reasons() else "up to date"
+        manifest = task.read_manifest() if status != "not executed" else None
+        rows.append((task.name, f"{manifest['seconds']:.1f}" if manifest else "-", status))
+    _print_table(("notebook", "seconds", "status"), rows, echo)
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], echo: Callable[[str], None]) -> None:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, ["-" * width for width in widths], *rows):
+        echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,75 @@
+"""Tasks: one notebook at one profile, all its result depends on, and whether it is up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ImagesChoice:
+    """The image source that every notebook of a run uses: what to pass on, in words, and the pixels' hash."""
+
+    source: str
+    description: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One notebook at one profile; `inputs` are hashes of everything its result depends on."""
+
+    name: str
+    source: Path
+    profile: str
+    parameters: dict[str, Any]
+    minutes: float
+    images: ImagesChoice | None
+    folder: Path
+    inputs: dict[str, str] = field(repr=False)
+
+    @property
+    def output(self) -> Path:
+        """The executed notebook."""
+        return self.folder / f"{self.name}.ipynb"
+
+    @property
+    def manifest(self) -> Path:
+        """How `output` came about: hashes of its inputs, seconds, versions."""
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def failed_output(self) -> Path:
+        """The notebook as far as it got, kept for reading when a cell fails."""
+        return self.folder / f"{self.name}.failed.ipynb"
+
+    def read_manifest(self) -> dict[str, Any] | None:
+        """The manifest of the last complete execution, None where there is none."""
+        return json.loads(self.manifest.read_text()) if self.manifest.is_file() else None
+
+    def reasons(self) -> list[str]:
+        """Why the notebook has to run; empty where it is up to date."""
+        manifest = self.read_manifest()
+        if manifest is None or not self.output.is_file():
+            return ["never executed"]
+        changed = [name for name, digest in self.inputs.items() if manifest["inputs"].get(name) != digest]
+        if not changed and manifest["output_sha256"] != sha256(self.output.read_bytes()):
+            return ["executed notebook changed"]
+        return [f"{name} changed" for name in changed]
+
+
+def sha256(content: bytes) -> str:
+    """Hash of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def hash_files(root: Path, files: Iterable[Path]) -> str:
+    """Hash of files in a folder, names included."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,37 @@
+"""The command line before any command runs: quick to start, and in step with the library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from paperlib.annealing import KINDS
+from paperlib.cli import main
+from paperlib.posteriors import FAMILIES
+
+
+@pytest.mark.parametrize("arguments", [[], ["train"], ["score"], ["reproduce"], ["data", "info"]])
+def test_help_imports_nothing_slow(arguments):
+    script = f"""
+import sys
+from paperlib.cli import main
+try:
+    main({[*arguments, "--help"]!r}, prog_name="paperlib")
+finally:
+    slow = {{"torch", "numpy", "matplotlib", "sklearn", "requests", "jupytext"}} & set(sys.modules)
+    assert not slow, slow
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Usage: paperlib")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "expected"),
+    [("train", "annealing", KINDS), ("score", "posterior", FAMILIES)],
+)
+def test_choices_are_those_of_the_library(command, option, expected):
+    (parameter,) = [each for each in main.commands[command].params if each.name == option]
+    assert list(parameter.type.choices) == list(expected)
