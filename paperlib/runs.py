@@ -51,8 +51,8 @@ class TrainingConfig:
     annealing: str = "none"
     epochs: int = 10
     batch_size: int = 128
-    learning_rate: float = 0.04
-    polish: int = 30
+    learning_rate: float = 0.08
+    polish: int = 40
     seed: int = 0
     device: str = "cpu"
     dtype: str = "float32"

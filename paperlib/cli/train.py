@@ -21,8 +21,8 @@ from paperlib.cli import options
               help="Which entropy is weighted by a schedule (Eq. 17).")  # fmt: skip
 @click.option("--epochs", default=10, show_default=True, help="Passes over the patches.")
 @click.option("--batch-size", default=128, show_default=True, help="Patches a dictionary step.")
-@click.option("--learning-rate", default=0.04, show_default=True, help="First dictionary rate; falls to 0.")
-@click.option("--polish", default=30, show_default=True,
+@click.option("--learning-rate", default=0.08, show_default=True, help="First dictionary rate; falls to 0.")
+@click.option("--polish", default=40, show_default=True,
               help="Iterations of L-BFGS over all patches after the epochs.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Decides patches, first dictionary and order.")
 @options.device

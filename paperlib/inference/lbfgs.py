@@ -18,6 +18,7 @@ from paperlib.statistics import PosteriorStatistics
 from paperlib.validation import check_data, check_positive
 
 RANK = 5  # of low-rank posteriors, where no start says otherwise (the paper's, E.3)
+TOO_LARGE = 1e30  # a loss that no step is accepted at; with infinity the interpolation would give NaN
 LARGEST_LOG = 30.0  # keeps exp within float32 when a line search tries too long a step
 
 
@@ -85,7 +86,10 @@ def infer_lbfgs(
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        value = -len(x) * objective(from_free(family, free))
+        try:
+            value = -len(x) * objective(from_free(family, free))
+        except torch.linalg.LinAlgError:  # the line search tried so long a step that T became singular
+            return x.new_tensor(TOO_LARGE)
         value.backward()
         return value
 
