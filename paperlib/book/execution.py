@@ -196,9 +196,12 @@ def strip_volatile(notebook: NotebookNode) -> NotebookNode:
 
 
 def thread_limits(threads: int) -> dict[str, str]:
-    """Environment variables that limit a process to a number of threads."""
+    """Environment variables that limit a process to a number of threads, which sleep while they wait.
+
+    Threads that wait in a loop take the cores from the other notebooks.
+    """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return dict.fromkeys(names, str(threads))
+    return dict.fromkeys(names, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def _cores() -> int:
