@@ -29,7 +29,7 @@ from paperlib.objectives import EntropyWeights, entropies
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.polish import polish_dictionary
-from paperlib.trainers.result import FitResult
+from paperlib.trainers.result import FitResult, history_row
 from paperlib.validation import check_data, check_positive
 
 MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
@@ -229,20 +229,9 @@ def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: s
         raise FloatingPointError(
             f"The ELBO is not finite after {state.passes} passes; lower the learning rate or use float64."
         )
-    state.history.append(
-        {
-            "step": state.passes,
-            "phase": phase,
-            "seconds": round(state.seconds, 4),
-            "elbo": float(terms.elbo),
-            "posterior_entropy": float(terms.posterior),
-            "prior_entropy": float(terms.prior),
-            "likelihood_entropy": float(terms.likelihood),
-            "prior_weight": weights.prior,
-            "likelihood_weight": weights.likelihood,
-            "dead_fields": int(dead_fields(state.prior_scales, state.noise_variance).numel()),
-        }
-    )
+    row = history_row(state.passes, phase, state.seconds, terms, weights)
+    row["dead_fields"] = dead_fields(state.prior_scales, state.noise_variance).numel()
+    state.history.append(row)
 
 
 def _polish(state: EMState, x: Tensor, iterations: int, n_steps: int, progress: bool) -> None:

@@ -11,6 +11,7 @@ from paperlib.metrics import dead_fields
 from paperlib.model import SparseCodingModel
 from paperlib.objectives import (
     EntropyTerms,
+    EntropyWeights,
     entropies,
     optimal_noise_variance,
     optimal_prior_scales,
@@ -70,3 +71,20 @@ class FitResult:
     def dead_fields(self) -> Int[Tensor, " K"]:
         """Numbers of the fields that explain nothing (`paperlib.metrics.dead_fields`)."""
         return dead_fields(self.model.prior_scales, self.model.noise_variance)
+
+
+def history_row(
+    step: int, phase: str, seconds: float, terms: EntropyTerms, weights: EntropyWeights
+) -> dict:
+    """One row of a history: where training is, the ELBO, its three entropies and the weights in force."""
+    return {
+        "step": step,
+        "phase": phase,
+        "seconds": round(seconds, 4),
+        "elbo": float(terms.elbo),
+        "posterior_entropy": float(terms.posterior),
+        "prior_entropy": float(terms.prior),
+        "likelihood_entropy": float(terms.likelihood),
+        "prior_weight": weights.prior,
+        "likelihood_weight": weights.likelihood,
+    }
