@@ -6,10 +6,10 @@ For given λ and σ² the ELBO of a data point is, up to constants, minus the co
 
 At its minimum T⁻¹ = G/σ² + diag(κ) with κ_h = √(2/π) e^{−ν_h²/2τ_h²} / (λ_h τ_h) (Opper & Archambeau 2009;
 Challis & Barber 2013), so (ν, κ) are the only unknowns; for given T that same matrix is the Hessian in ν.
-One Cholesky factor an iteration gives f, τ and the Newton step for ν.  The new κ comes from a cavity argument:
-changing κ_h alone changes 1/τ_h² by just as much, so each τ_h is solved for with 1/τ_h² − κ_h held fixed.  That
-takes a few iterations where substituting κ(ν, τ) takes dozens.  Where such a step does not lower f, shorter
-ones towards κ(ν, τ), which is always a direction of descent, are tried instead.
+One Cholesky factor an iteration gives f, τ and the Newton step for ν.  The new κ comes from a cavity
+argument: changing κ_h alone changes 1/τ_h² by just as much, so each τ_h is solved for with 1/τ_h² − κ_h held
+fixed.  That takes a few iterations where substituting κ(ν, τ) takes dozens.  Where such a step does not
+lower f, shorter ones towards κ(ν, τ), which is always a direction of descent, are tried instead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from paperlib.errors import InputError
 from paperlib.inference.diagonal import cold_start, newton_std
 from paperlib.objectives import EntropyWeights
 from paperlib.posteriors import FullGaussian, concatenate
@@ -36,9 +37,9 @@ LEAST_SCALE = 1e-8  # λ/σ below which squares would overflow float32
 
 
 def infer_full(
-    x: Float[Tensor, "N D"],
+    x: Float[Tensor, "N _"],
     dictionary: Float[Tensor, "D H"],
-    prior_scales: Float[Tensor, " H"],
+    prior_scales: Float[Tensor, " _"],
     noise_variance: Float[Tensor, ""],
     *,
     weights: EntropyWeights | None = None,
@@ -68,18 +69,28 @@ def infer_full(
     Returns
     -------
     FullGaussian
+
+    Raises
+    ------
+    InputError
+        If shapes disagree or data are not finite.
     """
+    if x.shape[1] != dictionary.shape[0] or prior_scales.shape[0] != dictionary.shape[1]:
+        raise InputError(
+            f"Data {tuple(x.shape)}, dictionary {tuple(dictionary.shape)} and prior_scales "
+            f"{tuple(prior_scales.shape)} do not fit; expected (N, D), (D, H) and (H,)."
+        )
+    if not torch.isfinite(x).all():
+        raise InputError("Data contain NaN or infinite values; remove or replace them first.")
     weights = weights or EntropyWeights()
     noise_std = (noise_variance * (weights.posterior / weights.likelihood)).sqrt()
     scales = prior_scales * (weights.posterior / weights.prior) / noise_std
     chunk = max(1, CHUNK_SIZE // dictionary.shape[1] ** 2)
     parts = []
     for i in range(0, len(x), chunk):
-        problem = _Problem.make(x[i : i + chunk] / noise_std, dictionary, scales)
-        if start is None:
-            state = problem.ridge_start()
-        else:
-            state = problem.warm_start(start[i : i + chunk], noise_std)
+        rows = slice(i, i + chunk)
+        problem = _Problem.make(x[rows] / noise_std, dictionary, scales)
+        state = problem.start(None if start is None else start[rows], noise_std)
         problem.minimize(state, n_steps, tolerance)
         parts.append(state.posterior(noise_std))
     return concatenate(parts)
@@ -87,7 +98,7 @@ def infer_full(
 
 @dataclass(frozen=True)
 class _State:
-    """ν, κ and what follows from them: the Cholesky factor of T⁻¹, τ and the data term's gradient Gν − W̃ᵀx."""
+    """ν, κ and what follows: the Cholesky factor of T⁻¹, τ, and the data term's gradient Gν − W̃ᵀx."""
 
     mean: Float[Tensor, "N H"]
     kappa: Float[Tensor, "N H"]
@@ -129,16 +140,22 @@ class _Problem:
         least_kappa = 2 * torch.finfo(gram.dtype).eps * torch.linalg.matrix_norm(gram, 2)
         return cls(gram, x @ dictionary, scales.flip(0).clamp_min(LEAST_SCALE), least_kappa)
 
-    def ridge_start(self) -> _State:
-        """One Newton step for ν from the posterior of no data, which is the same for all points."""
+    def start(self, posterior: FullGaussian | None, noise_std: Float[Tensor, ""]) -> _State:
+        """For every data point the better one of `posterior` and a ridge regression that all points share."""
         prior = cold_start(1, self.scales, torch.ones_like(self.least_kappa))
-        hessian = self.gram + self.kappa_at(prior.mean, prior.deviation).squeeze(0).diag()
-        mean = torch.linalg.solve(hessian, self.target.T).T
-        return self.evaluate(mean, self.kappa_at(mean, prior.deviation.expand_as(mean)), self.target)[0]
-
-    def warm_start(self, posterior: FullGaussian, noise_std: Tensor) -> _State:
-        mean, std = posterior.mean.flip(-1) / noise_std, posterior.std.flip(-1) / noise_std
-        return self.evaluate(mean, self.kappa_at(mean, std), self.target)[0]
+        ridge, _ = self.evaluate(prior.mean, self.kappa_at(prior.mean, prior.deviation), self.target[:1])
+        mean = torch.cholesky_solve(self.target.T, ridge.factor[0]).T
+        kappa, factor, std = (
+            value.expand(len(mean), *value.shape[1:]).clone()
+            for value in (ridge.kappa, ridge.factor, ridge.std)
+        )
+        state = _State(mean, kappa, factor, std, mean @ self.gram - self.target)
+        if posterior is not None:
+            mean, std = posterior.mean.flip(-1) / noise_std, posterior.std.flip(-1) / noise_std
+            given, valid = self.evaluate(mean, self.kappa_at(mean, std), self.target)
+            better = valid & self.is_lower(given, state)
+            state[better] = given[better]
+        return state
 
     def kappa_at(self, mean: Tensor, std: Tensor) -> Tensor:
         """κ(ν, τ), twice the derivative of the prior's term with respect to T_hh."""
@@ -188,7 +205,7 @@ class _Problem:
         return active[~stuck]
 
     def cavity_kappa(self, state: _State, newton: Tensor) -> Tensor:
-        """κ after the step for ν: every τ_h solves 1/τ_h² = c_h + κ_h(τ_h) with its own cavity precision c_h."""
+        """κ after the step for ν: every τ_h solves 1/τ_h² = c_h + κ_h(τ_h) with its cavity precision c_h."""
         mean = state.mean + newton
         # G_hh = 1 is the precision if all other latents were known
         cavity = (state.std.pow(-2) - state.kappa).clamp(self.least_kappa, torch.ones_like(self.least_kappa))

@@ -1,7 +1,7 @@
 """The paper's E-step, for every posterior family: L-BFGS on ν and T of a minibatch (Section 4.2).
 
-Its objective is the entropy ELBO of the minibatch, in which λ and σ² are functions of the posteriors (Eqs. 10-15);
-with λ and σ² given it is the classical ELBO (Eq. 4).
+Its objective is the entropy ELBO of the minibatch, in which λ and σ² are functions of the posteriors
+(Eqs. 10-15); with λ and σ² given it is the classical ELBO (Eq. 4).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LARGEST_LOG = 30.0  # keeps exp within float32 when a line search tries too long
 
 
 def infer_lbfgs(
-    x: Float[Tensor, "N D"],
+    x: Float[Tensor, "N _"],
     dictionary: Float[Tensor, "D H"],
     family: str = "diagonal",
     *,
@@ -43,7 +43,7 @@ def infer_lbfgs(
     family : {"diagonal", "low-rank", "full"}
         Covariance of the posteriors.
     prior_scales, noise_variance : tensors (H,) and (), optional
-        λ and σ².  Without them each is the optimal one of this minibatch at every moment (the paper's procedure).
+        λ and σ².  Without them each is this minibatch's optimal one at every moment (the paper's procedure).
     weights : EntropyWeights, optional
         Annealing (Eq. 17).
     start : GaussianPosterior, optional
@@ -106,7 +106,7 @@ def make_optimizer(free: list[Tensor], max_iterations: int, history: int) -> tor
 
 
 def to_free(posterior: GaussianPosterior) -> list[Tensor]:
-    """Unconstrained parameters of posteriors: positive numbers by their logarithm, L by its lower triangle."""
+    """Unconstrained parameters of posteriors: positive numbers as logarithms, L below its diagonal."""
     match posterior:
         case DiagonalGaussian(mean, deviation):
             return [mean, deviation.log()]
