@@ -90,7 +90,21 @@ def compare_fields(
     InputError
         If a model's D is not the number of pixels of a patch.
     """
-    mosaics = {label: _mosaic(_sorted_fields(model), patch_shape) for label, model in models.items()}
+    fields = {label: _sorted_fields(model) for label, model in models.items()}
+    return compare_columns(fields, patch_shape, title)
+
+
+def compare_columns(
+    matrices: Mapping[str, Float[Tensor, "D _"]], patch_shape: tuple[int, int], title: str | None = None
+) -> Figure:
+    """Mosaics of the columns of several matrices, dictionaries or data, side by side and in the order given.
+
+    Raises
+    ------
+    InputError
+        If D is not the number of pixels of a patch.
+    """
+    mosaics = {label: _mosaic(matrix, patch_shape) for label, matrix in matrices.items()}
     heights = [mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics.values()]
     figure = new_figure(9, 0.4 + 9 / len(mosaics) * max(heights))
     panels = np.atleast_1d(figure.subplots(1, len(mosaics)))
@@ -365,3 +379,41 @@ def _draw_plane(axes: Axes, x: Tensor, arrows: Tensor, color: str) -> None:
     units = {"angles": "xy", "scale_units": "xy", "scale": 1}
     axes.quiver(origin, origin, *arrows.cpu(), color=color, width=0.009, zorder=3, **units)
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+
+
+# --- Bars (Fig. 5) ------------------------------------------------------------------------------------------
+
+
+def plot_climb(
+    histories: Sequence[Sequence[Mapping[str, Any]]], truths: Sequence[float], recovered: Sequence[bool]
+) -> Figure:
+    """Runs on bars: the ELBO above that of the generating dictionary, and the first run's entropies.
+
+    Parameters
+    ----------
+    histories : sequence
+        A history, as in `FitResult.history`, for each run.
+    truths, recovered : sequences
+        ELBO of the generating dictionary on each run's data, and whether the run found all bars.
+    """
+    figure = new_figure(9, 3.6)
+    climb, terms = figure.subplots(1, 2)
+    styles = {True: (COLORS[0], "-", "all bars found"), False: (COLORS[1], "--", "not all")}
+    for history, truth, found in zip(histories, truths, recovered, strict=True):
+        color, dashes, _ = styles[found]
+        above = [row["elbo"] - truth for row in history]
+        climb.plot([row["step"] for row in history], above, color=color, linestyle=dashes, marker=".")
+    climb.axhline(0, color="0.4", linewidth=1)
+    climb.annotate("generating dictionary", (1, 0), (-3, 3), xycoords=("axes fraction", "data"),
+                   textcoords="offset points", ha="right", color="0.3")  # fmt: skip
+    climb.set(xlabel="calls of L-BFGS", ylabel="ELBO above the truth's [nats]", ylim=(-0.6, None))
+    shown = [styles[found] for found in sorted(set(recovered), reverse=True)]
+    lines = [Line2D([], [], color=color, linestyle=dashes) for color, dashes, _ in shown]
+    climb.legend(lines, [label for *_, label in shown], loc="lower right")
+    names = {"posterior": "mean $H[q]$", "prior": r"$H[p_\lambda(z)]$", "likelihood": r"$H[p_{\sigma^2}(x\,|\,z)]$"}
+    for (term, name), dashes in zip(names.items(), ["-", "--", "-."], strict=True):
+        values = [row[f"{term}_entropy"] for row in histories[0]]
+        terms.plot([row["step"] for row in histories[0]], values, linestyle=dashes, marker=".", label=name)
+    terms.set(xlabel="calls of L-BFGS", ylabel="entropies, first run [nats]")
+    terms.legend()
+    return figure
