@@ -95,6 +95,6 @@ def monte_carlo_elbo(
     n_samples: int,
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """ELBO by reparameterized samples: an unbiased estimate of `classical_elbo`, differentiable in Φ and Θ."""
+    """ELBO by reparameterized samples: unbiased for `classical_elbo`, differentiable in Φ and Θ."""
     log_joint = model.log_joint(x, posterior.sample(n_samples, generator))
     return log_joint.mean() + posterior.entropy().mean()

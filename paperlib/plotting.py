@@ -410,7 +410,11 @@ def plot_climb(
     shown = [styles[found] for found in sorted(set(recovered), reverse=True)]
     lines = [Line2D([], [], color=color, linestyle=dashes) for color, dashes, _ in shown]
     climb.legend(lines, [label for *_, label in shown], loc="lower right")
-    names = {"posterior": "mean $H[q]$", "prior": r"$H[p_\lambda(z)]$", "likelihood": r"$H[p_{\sigma^2}(x\,|\,z)]$"}
+    names = {
+        "posterior": "mean $H[q]$",
+        "prior": r"$H[p_\lambda(z)]$",
+        "likelihood": r"$H[p_{\sigma^2}(x\,|\,z)]$",
+    }
     for (term, name), dashes in zip(names.items(), ["-", "--", "-."], strict=True):
         values = [row[f"{term}_entropy"] for row in histories[0]]
         terms.plot([row["step"] for row in histories[0]], values, linestyle=dashes, marker=".", label=name)

@@ -57,7 +57,7 @@ class Browser:
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
         # Chromium reads commands from descriptor 3 and answers on descriptor 4.
-        script = f"exec 3<&{commands} 4>&{answers}; exec \"$@\" 2>/dev/null"
+        script = f'exec 3<&{commands} 4>&{answers}; exec "$@" 2>/dev/null'
         self._process = subprocess.Popen(
             ["bash", "-c", script, "browser", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(commands, answers),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 UNUSED = re.compile(
     r'<link rel="preload" as="font"[^>]*>'
-    r'|<link[^>]*sphinx-thebe\.css[^>]*>'
+    r"|<link[^>]*sphinx-thebe\.css[^>]*>"
     r"|<script>const THEBE_JS_URL[^<]*</script>"
     r"|<script[^>]*sphinx-thebe\.js[^>]*></script>"
     r'|<script type="text/x-thebe-config">.*?</script>',

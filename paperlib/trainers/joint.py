@@ -1,10 +1,9 @@
-"""The paper's procedure for the bars: all parameters jointly by L-BFGS on the entropy ELBO (Section 4.1, E.2).
+"""The paper's procedure for the bars: all parameters jointly by L-BFGS (Section 4.1, E.2).
 
 The entropy ELBO needs neither λ nor σ² (Eqs. 13-15), so W̃, ν and T are all there is to optimize.
 
-Where L-BFGS ends depends on where it starts, above all on the width of the first posteriors: T then shrinks
-during learning, which anneals the noise at no cost.  Starting from posteriors inferred with λ and σ three times as
-large as the data, about nine of ten runs on the bars end with all bars; from those of the data's own size, six.
+Where L-BFGS ends depends on where it starts, above all on the width of the first posteriors: wide ones shrink
+during learning, which anneals the noise at no cost.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The best procedure for small problems: annealed EM for a start, exact posteriors to finish, restarts.
 
-Prior annealing with diagonal posteriors (Eq. 17, `fit_em`) takes a fraction of a second and ends near the right
-fields from most first dictionaries; L-BFGS on the dictionary with exact full-covariance posteriors inside then
-climbs to the top.  Where a start was bad its ELBO ends lower, so the ELBO decides which restart is kept.
+Prior annealing with diagonal posteriors (Eq. 17, `fit_em`) takes a fraction of a second and ends
+near the right fields from most first dictionaries; L-BFGS on the dictionary with exact posteriors inside
+then climbs to the top.  Where a start was bad its ELBO ends lower, so the ELBO decides which one is kept.
 """
 
 from __future__ import annotations
@@ -67,9 +67,11 @@ def fit_restarts(
     check_positive(n_latents=n_latents, n_restarts=n_restarts, n_epochs=n_epochs, polish=polish)
     started, history, best = time.perf_counter(), [], None
 
+    newton_step = partial(infer_full, n_steps=1)
+
     def climb(dictionary, posterior, iterations):
         return polish_dictionary(
-            x, dictionary, posterior, e_step=partial(infer_full, n_steps=1), iterations=iterations, progress=False
+            x, dictionary, posterior, e_step=newton_step, iterations=iterations, progress=False
         )
 
     def record(step, phase, stats):

@@ -73,9 +73,7 @@ class FitResult:
         return dead_fields(self.model.prior_scales, self.model.noise_variance)
 
 
-def history_row(
-    step: int, phase: str, seconds: float, terms: EntropyTerms, weights: EntropyWeights
-) -> dict:
+def history_row(step: int, phase: str, seconds: float, terms: EntropyTerms, weights: EntropyWeights) -> dict:
     """One row of a history: where training is, the ELBO, its three entropies and the weights in force."""
     return {
         "step": step,
