@@ -28,6 +28,7 @@ from paperlib.metrics import DEAD_FIELD_RATIO
 from paperlib.model import SparseCodingModel
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GAP_COLOR = "#8fb3cc"  # between fields: no gray, so that a field's white and black edges can be seen
 STYLE = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -137,7 +138,8 @@ def _mosaic(dictionary: Tensor, patch_shape: tuple[int, int]) -> np.ndarray:
 
 
 def _draw_mosaic(axes: Axes, mosaic: np.ndarray, title: str | None) -> None:
-    axes.imshow(mosaic, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    gray = matplotlib.colormaps["gray"].with_extremes(bad=GAP_COLOR)
+    axes.imshow(mosaic, cmap=gray, vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from paperlib.errors import InputError
 from paperlib.inference import E_STEPS

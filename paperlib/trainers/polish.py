@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from scipy.optimize import minimize
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from paperlib.inference import closed_form_scales
 from paperlib.objectives import entropy_elbo

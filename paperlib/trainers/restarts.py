@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from paperlib.inference import fit_posterior, infer_full
 from paperlib.objectives import EntropyWeights, entropies
