@@ -6,7 +6,7 @@ None of them averages over minibatches: add the statistics, then evaluate once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -71,6 +71,21 @@ def entropies(stats: PosteriorStatistics) -> EntropyTerms:
 def entropy_elbo(stats: PosteriorStatistics, weights: EntropyWeights | None = None) -> Float[Tensor, ""]:
     """Entropy ELBO 𝓛ᴴ(Φ, W̃) in nats a data point (Eqs. 13-15), annealed by `weights` (Eq. 17)."""
     return entropies(stats).weighted(weights or EntropyWeights())
+
+
+def annealed_elbo(stats: PosteriorStatistics, weights: EntropyWeights) -> Float[Tensor, ""]:
+    """Annealed objective (Eq. 17), with λ ≥ σ where the prior outweighs the posterior.
+
+    There Eq. 17 itself has no maximum: a field with ν = 0 and τ, λ → 0 gains (w_p − w_q) log 1/τ.
+    With λ ≥ σ collapsing gains nothing.  H[p(z)] is then −E log p(z), the sum of log 2λ_h + E|z_h|/λ_h.
+    """
+    terms = entropies(stats)
+    if weights.prior <= weights.posterior:
+        return terms.weighted(weights)
+    magnitude = optimal_prior_scales(stats)
+    scales = torch.maximum(magnitude, optimal_noise_variance(stats).sqrt())
+    prior = (torch.log(2 * scales) + magnitude / scales).sum()
+    return replace(terms, prior=prior).weighted(weights)
 
 
 def classical_elbo(

@@ -6,7 +6,7 @@ Every formula is compared with something written in another way, so that a wrong
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from paperlib.model import SparseCodingModel
 from paperlib.objectives import (
     EntropyTerms,
     EntropyWeights,
+    annealed_elbo,
     classical_elbo,
     entropies,
     entropy_elbo,
@@ -348,3 +349,45 @@ def test_prior_annealing_weighs_the_log_sparsity_penalty(family):
     slope = entropy_elbo(stats, EntropyWeights(prior=3.0)) - entropy_elbo(stats, EntropyWeights(prior=2.0))
     penalty = sum(math.log(2 * math.e * m / stats.count) for m in stats.magnitude.tolist())
     assert slope.item() == pytest.approx(-penalty, rel=1e-10)
+
+
+@families
+@pytest.mark.parametrize("gamma", [0.5, 1.0])
+def test_annealed_elbo_is_eq_17_unless_the_prior_outweighs_the_posterior(family, gamma):
+    stats = random_statistics(family, seed=19)
+    weights = EntropyWeights(prior=gamma, likelihood=0.3)
+    assert annealed_elbo(stats, weights).item() == pytest.approx(entropy_elbo(stats, weights).item())
+
+
+@families
+def test_annealed_elbo_has_the_best_prior_scales_above_the_noise_deviation(family):
+    stats = random_statistics(family, seed=20)
+    least = optimal_prior_scales(stats).median() / optimal_noise_variance(stats).sqrt()
+    stats = replace(stats, magnitude=stats.magnitude / least)  # now the floor lies amid the scales
+    sigma, terms = optimal_noise_variance(stats).sqrt().item(), entropies(stats)
+
+    def minus_log_prior(magnitude):
+        bounds = math.log(sigma), 20
+        return optimize.minimize_scalar(
+            lambda log: math.log(2) + log + magnitude * math.exp(-log), bounds=bounds, method="bounded",
+            options={"xatol": 1e-10},
+        ).fun  # fmt: skip
+
+    prior = sum(minus_log_prior(m / stats.count) for m in stats.magnitude.tolist())
+    expected = terms.posterior.item() - 3 * prior - terms.likelihood.item()
+    assert annealed_elbo(stats, EntropyWeights(prior=3.0)).item() == pytest.approx(expected, rel=1e-7)
+
+
+def test_collapsing_fields_gain_from_eq_17_but_not_from_the_annealed_elbo():
+    x, posterior, dictionary = random_problem("diagonal", seed=21)
+
+    def collapsed(std):
+        mean, deviation = posterior.mean.clone(), posterior.deviation.clone()
+        mean[:, 0], deviation[:, 0] = 0, std
+        return PosteriorStatistics.from_batch(x, DiagonalGaussian(mean, deviation), dictionary)
+
+    weights, stds = EntropyWeights(prior=2.0), [1e-2, 1e-4, 1e-6, 1e-8]
+    eq_17 = [entropy_elbo(collapsed(std), weights).item() for std in stds]
+    annealed = [annealed_elbo(collapsed(std), weights).item() for std in stds]
+    assert eq_17 == sorted(eq_17) and eq_17[-1] - eq_17[0] > 10
+    assert annealed == sorted(annealed, reverse=True) and annealed[0] - annealed[-1] > 10

@@ -35,8 +35,7 @@ from paperlib.validation import check_data, check_positive
 MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
 MOMENTUM = 0.9
 FINAL_ROUNDS = 5  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
-# While w_p > w_q the annealed ELBO is unbounded: a field with ν = 0 and τ, λ → 0 gains (w_p − w_q) log 1/τ.
-# λ ≥ σ then keeps every field able to explain something; without annealing the floor only guards float32.
+# λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
 ANNEALED_FLOOR, FLOOR = 1.0, 0.01
 
 
