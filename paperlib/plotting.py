@@ -406,9 +406,12 @@ def plot_climb(
         above = [row["elbo"] - truth for row in history]
         climb.plot([row["step"] for row in history], above, color=color, linestyle=dashes, marker=".")
     climb.axhline(0, color="0.4", linewidth=1)
-    climb.annotate("generating dictionary", (1, 0), (-3, 3), xycoords=("axes fraction", "data"),
-                   textcoords="offset points", ha="right", color="0.3")  # fmt: skip
-    climb.set(xlabel="calls of L-BFGS", ylabel="ELBO above the truth's [nats]", ylim=(-0.6, None))
+    climb.annotate("generating dictionary", (0, 0), (3, 3), xycoords=("axes fraction", "data"),
+                   textcoords="offset points", color="0.3")  # fmt: skip
+    highest = max(
+        row["elbo"] - truth for history, truth in zip(histories, truths, strict=True) for row in history
+    )
+    climb.set(xlabel="calls of L-BFGS", ylabel="ELBO above the truth's [nats]", ylim=(-0.6, highest + 0.1))
     shown = [styles[found] for found in sorted(set(recovered), reverse=True)]
     lines = [Line2D([], [], color=color, linestyle=dashes) for color, dashes, _ in shown]
     climb.legend(lines, [label for *_, label in shown], loc="lower right")

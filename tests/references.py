@@ -33,7 +33,7 @@ def tags(cell: NotebookNode) -> list[str]:
 
 def make_reference(task: book.Task) -> str:
     """Execute a notebook; its text, with the printed output of the checked cells and no other."""
-    environment = {"PAPERLIB_IMAGES": "photos", **book.thread_limits(1)}
+    environment = {"PAPERLIB_IMAGES": "photos"}
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / task.failed_output.name
         notebook, problem = book.Papermill().run(task.source, task.parameters, output, environment)

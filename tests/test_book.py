@@ -342,7 +342,7 @@ def test_staging_takes_only_results_that_are_up_to_date(project):
     pretend_executed(project)
     for task in plan(project, "smoke"):
         record = json.loads(task.manifest.read_text())
-        record |= {"profile": "smoke", "threads": 1, "started": "now", "images": None}
+        record |= {"profile": "smoke", "started": "now", "images": None}
         record |= {"versions": {"torch": "2"}, "commit": None}
         task.manifest.write_text(json.dumps(record))
     (project / "book" / "second.md").write_text(notebook("changed = 1"))

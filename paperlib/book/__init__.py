@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from paperlib.book.execution import NO_IMAGES, Papermill, execute_tasks, strip_volatile, thread_limits
+from paperlib.book.execution import NO_IMAGES, Papermill, execute_tasks, strip_volatile
 from paperlib.book.failures import BookError, find_failure
 from paperlib.book.notebooks import find_notebooks, find_root, read_notebook, read_pages
 from paperlib.book.planning import PROFILES, plan
@@ -24,7 +24,7 @@ from paperlib.errors import InputError
 __all__ = [
     "NO_IMAGES", "PROFILES", "BookError", "Papermill", "Task", "build_book", "execute_tasks", "find_failure",
     "find_notebooks", "find_root", "plan", "read_notebook", "read_pages", "reproduce", "stage_book",
-    "strip_volatile", "thread_limits",
+    "strip_volatile",
 ]  # fmt: skip
 
 

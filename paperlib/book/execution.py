@@ -24,6 +24,10 @@ from paperlib.book.notebooks import number_cells, read_notebook
 from paperlib.book.tasks import Task, sha256
 from paperlib.runs import commit, versions, write_atomically
 
+# Operations here are small: a second thread waits longer than it works (a notebook alone took twice as long
+# with two), and takes the core from the notebook beside it.  Scheduling is by notebook, and by `JOBS`.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
 # The images source that a notebook declared as `images: false` sees: asking for images is then an error.
 NO_IMAGES = "none-because-profiles.yml-says-images-false"
 
@@ -39,14 +43,13 @@ def execute_tasks(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None] 
     if not tasks:
         return {}
     jobs = min(jobs, len(tasks))
-    threads = max(1, _cores() // jobs)
     papermill = Papermill()
     seconds: dict[str, float] = {}
     total = sum(len(read_notebook(task.source).cells) for task in tasks)
     bar = tqdm(total=total, unit="cell", desc="Executing", disable=not sys.stderr.isatty())
     with bar, ThreadPoolExecutor(jobs) as pool:
         futures = {
-            pool.submit(execute_task, task, threads, papermill, bar.update): task.name
+            pool.submit(execute_task, task, papermill, bar.update): task.name
             for task in sorted(tasks, key=lambda task: -task.minutes)
         }
         try:
@@ -62,7 +65,7 @@ def execute_tasks(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None] 
     return seconds
 
 
-def execute_task(task: Task, threads: int, papermill: Papermill, advance: Callable[[int], Any]) -> float:
+def execute_task(task: Task, papermill: Papermill, advance: Callable[[int], Any]) -> float:
     """Execute one notebook and put it, with its manifest, in place; both appear whole or not at all.
 
     Returns
@@ -78,9 +81,7 @@ def execute_task(task: Task, threads: int, papermill: Papermill, advance: Callab
     started = datetime.now(UTC)
     clock = time.perf_counter()
     environment = {"PAPERLIB_IMAGES": task.images.source if task.images else NO_IMAGES}
-    notebook, problem = papermill.run(
-        task.source, task.parameters, task.failed_output, environment | thread_limits(threads), advance
-    )
+    notebook, problem = papermill.run(task.source, task.parameters, task.failed_output, environment, advance)
     if failure := find_failure(task, notebook):
         raise BookError(str(failure))
     if problem:
@@ -93,7 +94,6 @@ def execute_task(task: Task, threads: int, papermill: Papermill, advance: Callab
         "status": "executed",
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "threads": threads,
         "parameters": task.parameters,
         "images": task.images.description if task.images else None,
         "versions": versions(),
@@ -156,7 +156,7 @@ class Papermill:
         with subprocess.Popen(
             [*command, "--progress-bar"],
             cwd=output.parent,
-            env={**os.environ, **isolated, **environment},
+            env={**os.environ, **ONE_THREAD, **isolated, **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -193,16 +193,3 @@ def strip_volatile(notebook: NotebookNode) -> NotebookNode:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
     return number_cells(notebook)
-
-
-def thread_limits(threads: int) -> dict[str, str]:
-    """Environment variables that limit a process to a number of threads, which sleep while they wait.
-
-    Threads that wait in a loop take the cores from the other notebooks.
-    """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return dict.fromkeys(names, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE"}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

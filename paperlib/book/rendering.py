@@ -82,7 +82,7 @@ def provenance_cell(task: Task) -> NotebookNode:
     made_by += [f"commit {manifest['commit'][:12]}"] if manifest["commit"] else []
     text = (
         f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
-        f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, threads: {manifest['threads']}, "
+        f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, "
         f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n"
         f"{', '.join(made_by)}\n:::"
     )
