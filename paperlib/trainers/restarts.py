@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from paperlib.inference import fit_posterior, infer_full
 from paperlib.objectives import EntropyWeights, entropies
+from paperlib.parallel import one_thread
 from paperlib.trainers.em import fit_em
 from paperlib.trainers.polish import polish_dictionary
 from paperlib.trainers.result import FitResult, history_row
@@ -26,6 +27,7 @@ BATCHES = 20  # minibatches a pass of the annealed EM, of at most the usual size
 LAST_POLISH = 100  # iterations more for the restart that is kept
 
 
+@one_thread()
 def fit_restarts(
     x: Float[Tensor, "N D"],
     n_latents: int,
