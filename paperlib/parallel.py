@@ -1,18 +1,38 @@
-"""Threads: how many an operation of PyTorch has."""
+"""Threads: how many an operation has, and batches side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
+GRAIN = 2**15  # elements below which PyTorch itself gives an elementwise operation one thread
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """`[function(item) for item in items]`, as many at a time as PyTorch has threads, each with one.
+
+    Operations on a batch are too small to be shared; batches are not.  `torch.set_num_threads` decides.
+    """
+    items = list(items)
+    workers = min(torch.get_num_threads(), len(items))
+    if workers <= 1:
+        return [function(item) for item in items]
+    with one_thread(), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(function, items))
+
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread an operation inside: where operations are small, a second waits longer than it works."""
+def one_thread(elements: int = 0) -> Iterator[None]:
+    """One thread an operation inside: where it has so few elements, a second waits longer than it works."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if elements < GRAIN else before)
     try:
         yield
     finally:

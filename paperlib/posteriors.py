@@ -1,14 +1,15 @@
 """Gaussian variational posteriors q(z) = N(ν, T), one for each data point (Section 3, Appendix D.2).
 
 Three families, one interface: diagonal T, low rank T = VVᵀ + diag(d²), and full T = LLᵀ.
-All an objective ever asks of a posterior is its mean, its marginal standard deviation τ, its entropy and
-the trace of T with a Gram matrix, so a new family is these few lines and nothing else.
+All an objective ever asks of posteriors is their means, marginal standard deviations τ, entropies and the
+sum of their covariances, so a new family is these few lines and nothing else.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -22,8 +23,8 @@ class GaussianPosterior:
     """What the three families share; `mean` is ν with shape (N, H).
 
     Each family adds the marginal `variance` τ² (N, H); `covariance()`, T of each data point (N, H, H), and
-    `covariance_sum()`, their sum (H, H); `log_det()`, log |T| (N,); `trace_with(gram)`, Tr(T G) (N,); and
-    `sample(n_samples, generator)`, reparameterized samples (S, N, H) that carry gradients.
+    `covariance_sum`, their sum (H, H); `log_det()`, log |T| (N,); and `sample(n_samples, generator)`,
+    reparameterized samples (S, N, H) that carry gradients.
     """
 
     mean: Float[Tensor, "N H"]
@@ -57,7 +58,7 @@ class GaussianPosterior:
 
     def second_moment(self) -> Float[Tensor, "H H"]:
         """Σₙ (ν νᵀ + T), what the dictionary's normal equations need."""
-        return self.mean.T @ self.mean + self.covariance_sum()
+        return self.mean.T @ self.mean + self.covariance_sum
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,12 @@ class DiagonalGaussian(GaussianPosterior):
     def covariance(self) -> Float[Tensor, "N H H"]:
         return torch.diag_embed(self.variance)
 
+    @cached_property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
         return torch.diag(self.variance.sum(0))
 
     def log_det(self) -> Float[Tensor, " N"]:
         return 2 * self.deviation.log().sum(-1)
-
-    def trace_with(self, gram: Float[Tensor, "H H"]) -> Float[Tensor, " N"]:
-        return self.variance @ gram.diagonal()
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
         return self.mean + self.deviation * _noise(n_samples, self.mean, generator)
@@ -107,6 +106,7 @@ class LowRankGaussian(GaussianPosterior):
     def covariance(self) -> Float[Tensor, "N H H"]:
         return torch.diag_embed(self.deviation.square()) + self.factor @ self.factor.mT
 
+    @cached_property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
         tall = self.factor.transpose(0, 1).flatten(1)
         return torch.diag(self.deviation.square().sum(0)) + tall @ tall.T
@@ -116,9 +116,6 @@ class LowRankGaussian(GaussianPosterior):
         scaled = self.factor / self.deviation.unsqueeze(-1)
         small = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device) + scaled.mT @ scaled
         return 2 * self.deviation.log().sum(-1) + _cholesky_log_det(torch.linalg.cholesky(small))
-
-    def trace_with(self, gram: Float[Tensor, "H H"]) -> Float[Tensor, " N"]:
-        return self.deviation.square() @ gram.diagonal() + (self.factor * (gram @ self.factor)).sum((-2, -1))
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
         low_rank = _noise(n_samples, self.factor[:, 0], generator).unsqueeze(-1)
@@ -139,15 +136,13 @@ class FullGaussian(GaussianPosterior):
     def covariance(self) -> Float[Tensor, "N H H"]:
         return self.scale_tril @ self.scale_tril.mT
 
+    @cached_property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
         wide = self.scale_tril.transpose(0, 1).flatten(1)
         return wide @ wide.T
 
     def log_det(self) -> Float[Tensor, " N"]:
         return _cholesky_log_det(self.scale_tril)
-
-    def trace_with(self, gram: Float[Tensor, "H H"]) -> Float[Tensor, " N"]:
-        return (self.scale_tril * (gram @ self.scale_tril)).sum((-2, -1))
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
         noise = _noise(n_samples, self.mean, generator).unsqueeze(-1)

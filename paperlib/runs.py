@@ -27,7 +27,7 @@ from paperlib.annealing import schedule
 from paperlib.data import Images, PatchSampler
 from paperlib.data.readers import read_dictionary
 from paperlib.errors import InputError
-from paperlib.inference import closed_form_scales, fit_posterior
+from paperlib.inference import E_STEPS, closed_form_scales, fit_posterior
 from paperlib.metrics import dead_fields, posterior_gini
 from paperlib.model import normalize_columns
 from paperlib.objectives import entropies
@@ -35,6 +35,7 @@ from paperlib.plotting import plot_fields
 from paperlib.posteriors import GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import EMState, FitResult, fit_em
+from paperlib.trainers.em import FAMILIES
 from paperlib.validation import check_positive
 
 GINI_POINTS = 1_000  # data points whose posterior samples the Gini index is taken over, as in Table 1
@@ -52,7 +53,7 @@ class TrainingConfig:
     epochs: int = 10
     batch_size: int = 128
     learning_rate: float = 0.08
-    polish: int = 40
+    polish: int | None = None
     seed: int = 0
     device: str = "cpu"
     dtype: str = "float32"
@@ -70,9 +71,11 @@ class TrainingConfig:
             batch_size=self.batch_size, learning_rate=self.learning_rate,
         )  # fmt: skip
         schedule(self.annealing, self.epochs)
-        if self.posterior != "diagonal":
-            raise InputError(f"Training with {self.posterior} posteriors is not available; use diagonal.")
-        if self.seed < 0 or self.polish < 0:
+        if self.posterior not in FAMILIES:
+            raise InputError(
+                f"Training with {self.posterior} posteriors is not available; use {' or '.join(FAMILIES)}."
+            )
+        if self.seed < 0 or (self.polish or 0) < 0:
             raise InputError("seed and polish must be 0 or more.")
 
 
@@ -122,13 +125,17 @@ def train(
         _write_history(folder, state.history)
 
     result = fit_em(
-        x, config.latents, n_epochs=config.epochs, annealing=config.annealing, batch_size=config.batch_size,
-        learning_rate=config.learning_rate, polish=config.polish,
+        x, config.latents, family=config.posterior, n_epochs=config.epochs, annealing=config.annealing,
+        batch_size=config.batch_size, learning_rate=config.learning_rate, polish=config.polish,
         generator=torch.Generator().manual_seed(config.seed), callback=save,
         state=load_checkpoint(checkpoint, config.device), progress=progress,
     )  # fmt: skip
     _write_history(folder, result.history)
-    return _write_result(folder, result, config, identity)
+    few, model = slice(GINI_POINTS), result.model
+    posterior = E_STEPS[config.posterior](
+        x[few], model.dictionary, model.prior_scales, model.noise_variance, start=result.posterior[few]
+    )
+    return _write_result(folder, result, posterior, config, identity)
 
 
 def score(
@@ -246,16 +253,17 @@ def load_checkpoint(path: Path, device: str) -> EMState | None:
     return state
 
 
-def use_threads(threads: int) -> None:
-    """Let one operation on the CPU use so many threads.
+def use_threads(threads: int | None) -> None:
+    """Compute on so many threads of the CPU (`paperlib.parallel`), or on PyTorch's own choice.
 
     Raises
     ------
     InputError
         If the number is not positive.
     """
-    check_positive(threads=threads)
-    torch.set_num_threads(threads)
+    if threads is not None:
+        check_positive(threads=threads)
+        torch.set_num_threads(threads)
 
 
 def versions() -> dict[str, str]:
@@ -330,12 +338,14 @@ def _write_history(folder: Path, history: list[dict]) -> None:
     write_atomically(folder / "history.jsonl", lambda path: path.write_text(lines))
 
 
-def _write_result(folder: Path, result: FitResult, config: TrainingConfig, identity: dict) -> dict:
+def _write_result(
+    folder: Path, result: FitResult, posterior: GaussianPosterior, config: TrainingConfig, identity: dict
+) -> dict:
     """Dictionary, picture and, last of all, the metrics that mark the run as finished."""
     dictionary = result.model.dictionary.to("cpu", torch.float32)
     seconds = result.history[-1]["seconds"]
     metrics = {
-        **judge(result.stats, result.posterior, config.seed),
+        **judge(result.stats, posterior, config.seed),
         "seconds": seconds,
         "patches_per_second": config.patches * result.history[-1]["step"] / seconds,
         "device": _device_name(config.device),

@@ -64,7 +64,7 @@ class PosteriorStatistics:
             count=len(x),
             n_features=x.shape[1],
             squared_residual=_sum64(residual.square().sum(-1)),
-            trace=_sum64(posterior.trace_with(dictionary.T @ dictionary)),
+            trace=(posterior.covariance_sum.double() * (dictionary.T @ dictionary)).sum(),
             magnitude=_sum64(expected_magnitude(posterior.mean, posterior.std)),
             log_det=_sum64(posterior.log_det()),
         )

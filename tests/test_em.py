@@ -146,9 +146,33 @@ def test_polish_increases_the_elbo_and_keeps_the_best():
     assert torch.allclose(polished.norm(dim=0), torch.ones(10).double())
 
 
+def test_full_posteriors_learn_overlapping_fields_that_diagonal_ones_cannot_hold():
+    data = bars(400, size=3, generator=seeded(3))
+    options = {"annealing": "prior", "n_epochs": 20, "batch_size": 20, "polish": 20}
+    full, diagonal = (fit(data.x, 6, family=family, **options) for family in ("full", "diagonal"))
+    optimal = float(entropy_elbo(fit_posterior(data.x, full.model.dictionary, "full", tolerance=1e-6)[1]))
+    truth = float(entropy_elbo(fit_posterior(data.x, data.model.dictionary, "full")[1]))
+    assert full.elbo == pytest.approx(optimal, abs=1e-2)
+    assert full.elbo > truth - 0.05 and full.elbo > diagonal.elbo + 0.5
+
+
+def test_numbers_do_not_depend_on_the_threads():
+    x, _ = sparse_data(300)
+
+    def elbo(threads):
+        torch.set_num_threads(threads)
+        try:
+            return fit(x, family="full", n_epochs=2, polish=1).elbo
+        finally:
+            torch.set_num_threads(1)
+
+    assert elbo(2) == pytest.approx(elbo(1), abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"family": "low-rank"}, "Unknown posterior family 'low-rank' of EM"),
         ({"x": torch.full((5, 4), math.inf)}, "NaN or infinite"),
         ({"x": torch.zeros(5, 4)}, "all zero"),
         ({"n_latents": 0}, "n_latents must be positive"),

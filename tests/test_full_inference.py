@@ -10,6 +10,7 @@ from scipy import optimize, special, stats
 
 from paperlib.errors import InputError
 from paperlib.inference import full, infer_full
+from paperlib.inference.full import inverse_cholesky
 from paperlib.model import SparseCodingModel, normalize_columns
 from paperlib.objectives import EntropyWeights, classical_elbo
 from paperlib.statistics import PosteriorStatistics
@@ -174,3 +175,21 @@ def test_bad_input_is_refused():
     x[0, 0] = torch.nan
     with pytest.raises(InputError, match="NaN"):
         infer_full(x, normalize_columns(dictionary), scales, variance)
+
+
+@pytest.mark.parametrize("size", [1, 5, 16, 17, 40, 101])
+def test_inverse_cholesky_factors_by_halves(size):
+    generator = torch.Generator().manual_seed(size)
+    square = torch.randn(4, size, size + 3, generator=generator, dtype=torch.float64)
+    matrices = square @ square.mT / size
+    root, valid = inverse_cholesky(matrices)
+    expected = np.linalg.inv(np.linalg.cholesky(matrices.numpy()))
+    assert valid.all()
+    np.testing.assert_allclose(root, expected, rtol=1e-8, atol=1e-8)
+
+
+def test_inverse_cholesky_says_which_matrices_are_not_positive_definite():
+    matrices = torch.eye(40).repeat(3, 1, 1)
+    matrices[1, 30, 30] = -1  # in the second half
+    matrices[2, 3, 3] = 0
+    assert inverse_cholesky(matrices)[1].tolist() == [True, False, False]

@@ -185,6 +185,17 @@ def test_scoring_prints_a_summary_and_full_posteriors_score_higher(finished, ima
     assert "dead fields 0 of 8" in diagonal.stdout
 
 
+def test_training_with_full_posteriors_is_judged_by_them(image_file, tmp_path):
+    result = invoke("train", "--images", image_file, "--patch-size", "4", "--patches", "300", "--latents",
+                    "6", "--posterior", "full", "--epochs", "2", "--out", str(tmp_path / "full"))  # fmt: skip
+    assert result.exit_code == 0, result.output
+    trained = json.loads((tmp_path / "full" / "metrics.json").read_text())
+    result = invoke("score", str(tmp_path / "full" / "dictionary.npy"), "--images", image_file,
+                    "--patches", "300", "--posterior", "full", "--json")  # fmt: skip
+    assert trained["elbo"] == pytest.approx(json.loads(result.stdout)["elbo"], abs=2)
+    assert trained["config"]["posterior"] == "full" and 0 < trained["gini"] < 1
+
+
 BAD_TRAINING = {
     "no latents": (["--latents", "0"], "latents must be positive, not 0"),
     "no patches": (["--patches", "0"], "patches must be positive, not 0"),

@@ -15,8 +15,5 @@ dtype = click.option(
     "--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float64"])
 )
 threads = click.option(
-    "--threads",
-    default=1,
-    show_default=True,
-    help="CPU threads of one operation; more than one pays only for hundreds of latents.",
+    "--threads", type=int, help="CPU threads, each with batches of its own (default: one a core)."
 )

@@ -23,7 +23,13 @@ from paperlib.cli import options
 @options.threads
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def score(
-    dictionary: Path, images: str | None, device: str, dtype: str, threads: int, as_json: bool, **settings
+    dictionary: Path,
+    images: str | None,
+    device: str,
+    dtype: str,
+    threads: int | None,
+    as_json: bool,
+    **settings,
 ) -> None:
     """Judge a dictionary by its ELBO, with one noise variance and one set of prior scales for all patches.
 

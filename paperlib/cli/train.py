@@ -14,7 +14,7 @@ from paperlib.cli import options
 @click.option("--patch-size", default=16, show_default=True, help="Side of a patch in pixels.")
 @click.option("--patches", default=51_200, show_default=True, help="Number of patches, N.")
 @click.option("--latents", default=100, show_default=True, help="Number of latents and fields, H.")
-@click.option("--posterior", default="diagonal", show_default=True, type=click.Choice(["diagonal"]),
+@click.option("--posterior", default="diagonal", show_default=True, type=click.Choice(["diagonal", "full"]),
               help="Covariance of the Gaussian posteriors.")  # fmt: skip
 @click.option("--annealing", default="none", show_default=True,
               type=click.Choice(["none", "prior", "likelihood", "energy"]),
@@ -22,8 +22,8 @@ from paperlib.cli import options
 @click.option("--epochs", default=10, show_default=True, help="Passes over the patches.")
 @click.option("--batch-size", default=128, show_default=True, help="Patches a dictionary step.")
 @click.option("--learning-rate", default=0.08, show_default=True, help="First dictionary rate; falls to 0.")
-@click.option("--polish", default=40, show_default=True,
-              help="Iterations of L-BFGS over all patches after the epochs.")  # fmt: skip
+@click.option("--polish", type=int, help="Iterations of L-BFGS over all patches after the epochs "
+              "(default: 40 with diagonal posteriors, 5 with full ones).")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Decides patches, first dictionary and order.")
 @options.device
 @options.dtype
@@ -32,7 +32,7 @@ from paperlib.cli import options
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
-    images: str | None, device: str, threads: int, out: Path, resume: bool, quiet: bool, **settings
+    images: str | None, device: str, threads: int | None, out: Path, resume: bool, quiet: bool, **settings
 ) -> None:
     """Learn a dictionary from image patches.
 

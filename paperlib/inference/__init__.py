@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,6 +17,7 @@ from paperlib.inference.diagonal import infer_diagonal
 from paperlib.inference.full import infer_full
 from paperlib.inference.lbfgs import infer_lbfgs
 from paperlib.objectives import entropy_elbo, optimal_noise_variance, optimal_prior_scales
+from paperlib.parallel import map_threads
 from paperlib.posteriors import FAMILIES, GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.validation import check_data
@@ -32,7 +35,7 @@ def fit_posterior(
     start: GaussianPosterior | None = None,
     tolerance: float = 1e-3,
     max_rounds: int = 100,
-    batch_size: int = 2048,
+    batch_size: int = 1024,
 ) -> tuple[GaussianPosterior, PosteriorStatistics]:
     """Optimal posteriors for a fixed dictionary, with ONE optimal λ and ONE σ² for all of `x`.
 
@@ -46,7 +49,9 @@ def fit_posterior(
     family : {"diagonal", "low-rank", "full"}
         Covariance of the posteriors.
     start : GaussianPosterior, optional
-        Where to start, of the same family.
+        Where to start; any family for full covariances, else the same one.
+    batch_size : int
+        Data points of an E-step, of which there is one on every thread (`paperlib.parallel`).
 
     Returns
     -------
@@ -66,15 +71,18 @@ def fit_posterior(
     noise_variance, prior_scales = initial_scales(x, dictionary.shape[1])
     if start is not None:
         noise_variance, prior_scales = closed_form_scales(
-            _statistics(batches, posteriors, dictionary), x.dtype
+            sum(map(PosteriorStatistics.from_batch, batches, posteriors, repeat(dictionary))), x.dtype
         )
+
+    def e_step(i: int) -> PosteriorStatistics:
+        posteriors[i] = E_STEPS[family](
+            batches[i], dictionary, prior_scales, noise_variance, start=posteriors[i]
+        )
+        return PosteriorStatistics.from_batch(batches[i], posteriors[i], dictionary)
+
     best = -torch.inf
     for _ in range(max_rounds):
-        for i, batch in enumerate(batches):
-            posteriors[i] = E_STEPS[family](
-                batch, dictionary, prior_scales, noise_variance, start=posteriors[i]
-            )
-        stats = _statistics(batches, posteriors, dictionary)
+        stats = sum(map_threads(e_step, range(len(batches))))
         noise_variance, prior_scales = closed_form_scales(stats, x.dtype)
         elbo = float(entropy_elbo(stats))
         if elbo - best < tolerance:
@@ -107,8 +115,3 @@ E_STEPS = {"diagonal": infer_diagonal, "low-rank": _infer_low_rank, "full": infe
 
 def _split(posterior, batch_size):
     return [posterior[i : i + batch_size] for i in range(0, len(posterior), batch_size)]
-
-
-def _statistics(batches, posteriors, dictionary):
-    pairs = zip(batches, posteriors, strict=True)
-    return sum(PosteriorStatistics.from_batch(batch, posterior, dictionary) for batch, posterior in pairs)

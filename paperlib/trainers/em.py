@@ -1,9 +1,10 @@
 """Fast EM: a few E-step iterations a visit, one preconditioned dictionary step a minibatch (Section 4.2).
 
-Every pass visits all data in minibatches.  A visit improves the minibatch's diagonal posteriors, which are
-kept for the next visit, and then moves the dictionary along the ELBO's gradient (x − W̃ν)νᵀ − W̃T, scaled by
-the running second moment of each latent and with momentum.  λ and σ² are the closed forms of Theorem 2 on
-statistics that forget slowly.  At the end L-BFGS polishes the dictionary on all data, with the E-step inside.
+Every pass visits all data in minibatches.  A visit improves the minibatch's posteriors, diagonal or full,
+whose ν and τ are kept for the next visit.  Then the dictionary moves along the ELBO's gradient
+(x − W̃ν)νᵀ − W̃T, scaled by the running second moment of each latent and with momentum.  λ and σ² are the
+closed forms of Theorem 2 on statistics that forget slowly.  At the end L-BFGS polishes the dictionary on all
+data, with the E-step inside.
 """
 
 from __future__ import annotations
@@ -21,22 +22,43 @@ from tqdm import tqdm
 
 from paperlib import annealing as annealing_schedules
 from paperlib.errors import InputError
-from paperlib.inference import closed_form_scales, fit_posterior, infer_diagonal, initial_scales
+from paperlib.inference import closed_form_scales, infer_diagonal, infer_full, initial_scales
 from paperlib.inference.diagonal import cold_start
 from paperlib.metrics import dead_fields
 from paperlib.model import normalize_columns
 from paperlib.objectives import EntropyWeights, entropies
-from paperlib.posteriors import DiagonalGaussian
+from paperlib.parallel import one_thread
+from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
-from paperlib.trainers.polish import polish_dictionary
+from paperlib.trainers.polish import BATCH_SIZE, polish_dictionary
 from paperlib.trainers.result import FitResult, history_row
+from paperlib.trainers.visit import Visit, visit
 from paperlib.validation import check_data, check_positive
 
 MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
 MOMENTUM = 0.9
 FINAL_ROUNDS = 5  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
+FINAL_GAIN = 1e-3  # nats a data point that another round must gain
 # λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
 ANNEALED_FLOOR, FLOOR = 1.0, 0.01
+
+
+@dataclass(frozen=True)
+class Family:
+    """How EM treats one family of posteriors."""
+
+    infer: Callable[..., GaussianPosterior]
+    size: Callable[[int], int]  # numbers a data point that its E-step works on
+    share: int  # data points of a minibatch that a thread takes
+    n_steps: int  # of the E-step at a visit
+    final_steps: int  # of the E-steps at the end, a round
+    polish: int
+
+
+FAMILIES = {
+    "diagonal": Family(infer_diagonal, lambda h: h, share=2**20, n_steps=5, final_steps=20, polish=40),
+    "full": Family(infer_full, lambda h: h**2, share=64, n_steps=1, final_steps=1, polish=5),
+}
 
 
 @dataclass
@@ -56,6 +78,11 @@ class EMState:
     seconds: float = 0.0
     history: list[dict] = field(default_factory=list)
 
+    @property
+    def marginals(self) -> DiagonalGaussian:
+        """ν and τ of all posteriors."""
+        return DiagonalGaussian(self.mean, self.std)
+
     def to_dict(self) -> dict:
         """Plain tensors, numbers and lists, as `torch.load(weights_only=True)` accepts them."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -65,18 +92,19 @@ def fit_em(
     x: Float[Tensor, "N D"],
     n_latents: int,
     *,
+    family: str = "diagonal",
     n_epochs: int = 10,
     annealing: str = "none",
     batch_size: int = 128,
     learning_rate: float = 0.08,
-    n_steps: int = 5,
-    polish: int = 40,
+    n_steps: int | None = None,
+    polish: int | None = None,
     generator: torch.Generator,
     callback: Callable[[EMState], None] | None = None,
     state: EMState | None = None,
     progress: bool = True,
 ) -> FitResult:
-    """Learn a dictionary by minibatch EM with diagonal Gaussian posteriors.
+    """Learn a dictionary by minibatch EM with diagonal or full-covariance Gaussian posteriors.
 
     Parameters
     ----------
@@ -84,14 +112,19 @@ def fit_em(
         Data; its dtype and device are used throughout.
     n_latents : int
         H.
+    family : {"diagonal", "full"}
+        Covariance of the posteriors.
     n_epochs : int
         Passes over the data.
     annealing : {"none", "prior", "likelihood", "energy"}
         Schedule of the entropies' weights (Eq. 17); see `paperlib.annealing.schedule`.
-    batch_size, learning_rate, n_steps : int, float, int
-        Minibatch, first dictionary rate (falls linearly to 0) and E-step iterations a visit.
-    polish : int
-        Iterations of L-BFGS on the dictionary over all data after the epochs; 0 for none.
+    batch_size, learning_rate : int, float
+        Minibatch and first dictionary rate, which falls linearly to 0.
+    n_steps : int, optional
+        E-step iterations a visit: 5 for diagonal posteriors, one Newton step for full ones if not given.
+    polish : int, optional
+        Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 40 for diagonal
+        posteriors, 5 for full ones if not given.
     generator : torch.Generator
         CPU generator of the first dictionary and of the order of visits.
     callback : callable, optional
@@ -102,15 +135,22 @@ def fit_em(
     Returns
     -------
     FitResult
+        Its posterior has the marginals ν and τ of every data point also for full covariances, which do not
+        fit into memory; `infer_full` gives them for any part of the data.
         History rows: `step` (passes over the data), `seconds`, `phase`, `elbo` and the entropies of the
         statistics gathered during the pass, `weights`, `dead_fields`.
 
     Raises
     ------
     InputError
-        If data are not a finite matrix or a number is not positive.
+        If data are not a finite matrix, the family is unknown or a number is not positive.
     """
     check_data(x)
+    if family not in FAMILIES:
+        raise InputError(f"Unknown posterior family {family!r} of EM; choose one of {', '.join(FAMILIES)}.")
+    family = FAMILIES[family]
+    n_steps = family.n_steps if n_steps is None else n_steps
+    polish = family.polish if polish is None else polish
     check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size,
                    learning_rate=learning_rate, n_steps=n_steps)  # fmt: skip
     if polish < 0:
@@ -122,7 +162,8 @@ def fit_em(
     while state.passes < n_epochs:
         started = time.perf_counter()
         rates = _falling_rates(learning_rate, state.passes, n_epochs, -(-len(x) // batch_size))
-        stats = _epoch(state, x, schedule[state.passes], rates, batch_size, n_steps, generator)
+        with one_thread(elements=batch_size * family.size(n_latents)):
+            stats = _epoch(state, x, schedule[state.passes], rates, batch_size, family, n_steps, generator)
         state.random_state = generator.get_state()
         _record(state, stats, started, "em", schedule[state.passes - 1])
         bar.update()
@@ -131,13 +172,11 @@ def fit_em(
             callback(state)
     bar.close()
     if polish:
-        _polish(state, x, polish, n_steps, progress)
+        _polish(state, x, polish, partial(family.infer, n_steps=n_steps), progress)
     started = time.perf_counter()
-    posterior, stats = fit_posterior(
-        x, state.dictionary, start=DiagonalGaussian(state.mean, state.std), max_rounds=FINAL_ROUNDS
-    )
+    stats = _final_e_step(state, x, partial(family.infer, n_steps=family.final_steps))
     _record(state, stats, started, "final", EntropyWeights())
-    return FitResult.from_posterior(state.dictionary, posterior, stats, state.history)
+    return FitResult.from_posterior(state.dictionary, state.marginals, stats, state.history)
 
 
 def initial_state(x: Float[Tensor, "N D"], n_latents: int, generator: torch.Generator) -> EMState:
@@ -158,25 +197,25 @@ def initial_state(x: Float[Tensor, "N D"], n_latents: int, generator: torch.Gene
     )
 
 
-def _epoch(state, x, weights, rates, batch_size, n_steps, generator) -> PosteriorStatistics:
+def _epoch(state, x, weights, rates, batch_size, family, n_steps, generator) -> PosteriorStatistics:
     """One pass over the data; returns the statistics gathered at each point's visit."""
     direction, stats = None, 0
     order = torch.randperm(len(x), generator=generator).to(x.device)
     for index, rate in zip(order.split(batch_size), rates, strict=True):
-        batch = x[index]
-        state.seen += len(batch)
-        gram = state.dictionary.T @ state.dictionary
-        gram_norm, direction = _largest_eigenvalue(gram, direction)
-        posterior = infer_diagonal(
-            batch, state.dictionary, state.prior_scales, state.noise_variance, weights=weights,
-            start=DiagonalGaussian(state.mean[index], state.std[index]), n_steps=n_steps,
-            gram=gram, gram_norm=gram_norm,
+        state.seen += len(index)
+        e_step = partial(family.infer, weights=weights, n_steps=n_steps)
+        if family.infer is infer_diagonal:
+            gram = state.dictionary.T @ state.dictionary
+            gram_norm, direction = _largest_eigenvalue(gram, direction)
+            e_step = partial(e_step, gram=gram, gram_norm=gram_norm)
+        visited = visit(
+            e_step, x[index], state.dictionary, state.prior_scales, state.noise_variance,
+            state.marginals[index], batch_size=family.share,
         )  # fmt: skip
-        state.mean[index], state.std[index] = posterior.mean, posterior.deviation
-        batch_stats = PosteriorStatistics.from_batch(batch, posterior, state.dictionary)
-        stats = stats + batch_stats
-        _update_scales(state, batch_stats, weights)
-        _update_dictionary(state, batch, posterior, rate)
+        state.mean[index], state.std[index] = visited.marginals.mean, visited.marginals.deviation
+        stats = stats + visited.stats
+        _update_scales(state, visited.stats, weights)
+        _update_dictionary(state, visited, rate)
     state.passes += 1
     return stats
 
@@ -191,19 +230,19 @@ def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyW
     state.prior_scales = torch.maximum(scales, floor * state.noise_variance.sqrt())
 
 
-def _update_dictionary(state: EMState, batch: Tensor, posterior: DiagonalGaussian, rate: float) -> None:
+def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
     """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the running second moments; then unit columns."""
-    moment = posterior.second_moment()
-    usage = moment.diagonal() / len(batch)
-    state.usage = torch.lerp(state.usage, usage, _forgetting(state, len(batch)))
-    gradient = torch.addmm(batch.T @ posterior.mean, state.dictionary, moment, alpha=-1)
-    state.velocity = torch.addcdiv(state.velocity * MOMENTUM, gradient, state.usage * len(batch))
+    count = visited.stats.count
+    usage = visited.second_moment.diagonal() / count
+    state.usage = torch.lerp(state.usage, usage, _forgetting(state, count))
+    gradient = visited.gradient(state.dictionary)
+    state.velocity = torch.addcdiv(state.velocity * MOMENTUM, gradient, state.usage * count)
     state.dictionary = normalize_columns(state.dictionary + rate * state.velocity)
 
 
 def _forgetting(state: EMState, count: int) -> float:
     """Share of the newest `count` points in running statistics; large while few have been seen."""
-    return count / min(MEMORY, max(count, state.seen))
+    return min(1.0, count / min(MEMORY, max(count, state.seen)))
 
 
 def _falling_rates(first: float, n_passes: int, n_epochs: int, n_batches: int) -> np.ndarray:
@@ -233,7 +272,7 @@ def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: s
     state.history.append(row)
 
 
-def _polish(state: EMState, x: Tensor, iterations: int, n_steps: int, progress: bool) -> None:
+def _polish(state: EMState, x: Tensor, iterations: int, e_step: Callable, progress: bool) -> None:
     def after_evaluation(stats: PosteriorStatistics, improved: bool) -> None:
         nonlocal started
         state.passes += 1
@@ -244,10 +283,25 @@ def _polish(state: EMState, x: Tensor, iterations: int, n_steps: int, progress: 
         started = time.perf_counter()
 
     started = time.perf_counter()
-    state.dictionary, posterior, stats = polish_dictionary(
-        x, state.dictionary, DiagonalGaussian(state.mean, state.std),
-        e_step=partial(infer_diagonal, n_steps=n_steps), iterations=iterations,
+    state.dictionary, marginals, stats = polish_dictionary(
+        x, state.dictionary, state.marginals, e_step=e_step, iterations=iterations,
         after_evaluation=after_evaluation, progress=progress,
     )  # fmt: skip
-    state.mean, state.std = posterior.mean, posterior.deviation
+    state.mean, state.std = marginals.mean, marginals.deviation
     state.noise_variance, state.prior_scales = closed_form_scales(stats, x.dtype)
+
+
+def _final_e_step(state: EMState, x: Tensor, e_step: Callable) -> PosteriorStatistics:
+    """Rounds of E-step and closed-form scales on all data until one gains nothing, at most FINAL_ROUNDS."""
+    best = -torch.inf
+    for _ in range(FINAL_ROUNDS):
+        visited = visit(
+            e_step, x, state.dictionary, state.prior_scales, state.noise_variance, state.marginals, BATCH_SIZE
+        )
+        state.mean, state.std = visited.marginals.mean, visited.marginals.deviation
+        state.noise_variance, state.prior_scales = closed_form_scales(visited.stats, x.dtype)
+        elbo = float(entropies(visited.stats).elbo)
+        if elbo - best < FINAL_GAIN:
+            break
+        best = elbo
+    return visited.stats

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from paperlib.inference import closed_form_scales
 from paperlib.objectives import entropy_elbo
-from paperlib.posteriors import GaussianPosterior, concatenate
+from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
+from paperlib.trainers.visit import summarize, visit
 
 BATCH_SIZE = 1_024  # bounds the E-step's working memory; results do not depend on it
 
@@ -28,7 +29,7 @@ def polish_dictionary(
     iterations: int,
     after_evaluation: Callable[[PosteriorStatistics, bool], None] = lambda stats, improved: None,
     progress: bool = True,
-) -> tuple[Float[Tensor, "D H"], GaussianPosterior, PosteriorStatistics]:
+) -> tuple[Float[Tensor, "D H"], DiagonalGaussian, PosteriorStatistics]:
     """Maximize the entropy ELBO of all data over unit-norm dictionaries by L-BFGS.
 
     At optimal posteriors and scales the ELBO's gradient in W̃ is that of its last entropy alone,
@@ -39,7 +40,7 @@ def polish_dictionary(
     x, dictionary, posterior
         Data (N, D), first W̃ (D, H) and the posteriors to start from.
     e_step : callable
-        ``e_step(batch, dictionary, prior_scales, noise_variance, start=posterior)``, a few iterations.
+        ``e_step(batch, dictionary, prior_scales, noise_variance, start=marginals)``, a few iterations.
     iterations : int
         Iterations of L-BFGS, of about one evaluation each.
     after_evaluation : callable, optional
@@ -47,7 +48,7 @@ def polish_dictionary(
 
     Returns
     -------
-    dictionary, posterior, statistics
+    dictionary, marginals, statistics
         Of the best evaluation.
     """
     problem = _Problem(x, dictionary, posterior, e_step, after_evaluation)
@@ -62,7 +63,7 @@ def polish_dictionary(
         options={"maxiter": iterations, "maxcor": 20},
     )  # fmt: skip
     bar.close()
-    return problem.dictionary, concatenate(problem.posteriors), problem.stats
+    return problem.dictionary, problem.best.marginals, problem.best.stats
 
 
 class _Problem:
@@ -72,13 +73,11 @@ class _Problem:
     """
 
     def __init__(self, x, dictionary, posterior, e_step, after_evaluation):
-        self.batches = x.split(BATCH_SIZE)
-        self.posteriors = [posterior[i : i + BATCH_SIZE] for i in range(0, len(x), BATCH_SIZE)]
-        self.dictionary, self.e_step, self.after_evaluation = dictionary, e_step, after_evaluation
-        self.stats, moment, _ = self._sums(dictionary, self.posteriors)
+        self.x, self.dictionary, self.e_step, self.after_evaluation = x, dictionary, e_step, after_evaluation
+        self.best = summarize(x, posterior, dictionary)
         self.elbo = -np.inf
-        noise_variance, _ = closed_form_scales(self.stats, x.dtype)
-        self.scale = (moment.diagonal() / (len(x) * noise_variance)).sqrt()
+        noise_variance, _ = closed_form_scales(self.best.stats, x.dtype)
+        self.scale = (self.best.second_moment.diagonal() / (len(x) * noise_variance)).sqrt()
 
     def start(self) -> np.ndarray:
         return (self.dictionary * self.scale).flatten().double().cpu().numpy()
@@ -87,28 +86,16 @@ class _Problem:
         free = torch.from_numpy(coordinates).to(self.dictionary).view_as(self.dictionary) / self.scale
         norms = free.norm(dim=0)
         dictionary = free / norms
-        noise_variance, prior_scales = closed_form_scales(self.stats, dictionary.dtype)
-        posteriors = [
-            self.e_step(batch, dictionary, prior_scales, noise_variance, start=posterior)
-            for batch, posterior in zip(self.batches, self.posteriors, strict=True)
-        ]
-        stats, moment, cross = self._sums(dictionary, posteriors)
-        elbo = float(entropy_elbo(stats))
-        gradient = (cross - dictionary @ moment) / (
-            stats.count * closed_form_scales(stats, dictionary.dtype)[0]
+        noise_variance, prior_scales = closed_form_scales(self.best.stats, dictionary.dtype)
+        trial = visit(
+            self.e_step, self.x, dictionary, prior_scales, noise_variance, self.best.marginals, BATCH_SIZE
         )
+        elbo = float(entropy_elbo(trial.stats))
+        noise_variance, _ = closed_form_scales(trial.stats, dictionary.dtype)
+        gradient = trial.gradient(dictionary) / (len(self.x) * noise_variance)
         gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
         improved = elbo > self.elbo
         if improved:
-            self.elbo, self.stats, self.dictionary, self.posteriors = elbo, stats, dictionary, posteriors
-        self.after_evaluation(stats, improved)
+            self.elbo, self.best, self.dictionary = elbo, trial, dictionary
+        self.after_evaluation(trial.stats, improved)
         return -elbo, -gradient.flatten().double().cpu().numpy()
-
-    def _sums(self, dictionary, posteriors):
-        """Statistics, Σ(ννᵀ + T) and Σ xνᵀ of all data."""
-        stats, moment, cross = 0, 0, 0
-        for batch, posterior in zip(self.batches, posteriors, strict=True):
-            stats = stats + PosteriorStatistics.from_batch(batch, posterior, dictionary)
-            moment = moment + posterior.second_moment()
-            cross = cross + batch.T @ posterior.mean
-        return stats, moment, cross

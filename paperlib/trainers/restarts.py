@@ -71,9 +71,9 @@ def fit_restarts(
 
     newton_step = partial(infer_full, n_steps=1)
 
-    def climb(dictionary, posterior, iterations):
+    def climb(dictionary, marginals, iterations):
         return polish_dictionary(
-            x, dictionary, posterior, e_step=newton_step, iterations=iterations, progress=False
+            x, dictionary, marginals, e_step=newton_step, iterations=iterations, progress=False
         )
 
     def record(step, phase, stats):

@@ -1,0 +1,321 @@
+"""The sparse coding model as a scikit-learn transformer: EM (Section 4.2) in pipelines and searches.
+
+`SparseCoder` adds conventions, not mathematics: it learns by `fit_em`, encodes by `infer_diagonal` and scores
+by `classical_elbo` at the fitted λ and σ².  As in scikit-learn, a row is a component: `components_` is W̃ᵀ.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from numbers import Integral
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array, check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from paperlib.errors import InputError
+from paperlib.inference import infer_diagonal
+from paperlib.inference.diagonal import cold_start
+from paperlib.model import SparseCodingModel
+from paperlib.objectives import classical_elbo
+from paperlib.posteriors import DiagonalGaussian, concatenate
+from paperlib.statistics import PosteriorStatistics
+from paperlib.trainers import EMState, FitResult, fit_em
+from paperlib.trainers.em import initial_state
+
+DTYPES = ["float64", "float32"]  # the first one is for all other data
+BATCH_SIZE = 2_048  # bounds working memory; results do not depend on it
+E_STEPS = 100  # ends within 1e-7 nats of the optimum unless fields nearly coincide
+STREAM_E_STEPS = 20  # more than a visit in `fit`, whose posteriors start where the last visit left them
+
+
+class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Probabilistic sparse coding: codes are posterior means under a learned dictionary.
+
+    z_h ~ Laplace(0, λ_h),  x | z ~ N(W̃z, σ² I),  ‖w̃_h‖ = 1 (Eq. 5), with posteriors N(ν, diag(τ²)).
+
+    The model has mean zero, and data are NOT centered here: where features have means, put
+    ``StandardScaler(with_std=False)`` in front.  Numbers have the dtype of the data first learned from.
+
+    Parameters
+    ----------
+    n_components : int, optional
+        H, the number of fields; as many as there are features if not given.
+    annealing : {"none", "prior", "likelihood", "energy"}
+        Schedule of the entropies' weights during `fit` (Eq. 17); see `paperlib.annealing.schedule`.
+    n_epochs : int
+        Passes of `fit` over the data.
+    batch_size, learning_rate : int, float
+        Minibatch and first dictionary rate, which falls to 0 over `fit` and over each call of `partial_fit`.
+    polish : int
+        Iterations of L-BFGS on the dictionary at the end of `fit`; 0 for none.
+    random_state : int, RandomState instance, optional
+        Source of the first dictionary and of the order of visits.
+
+    Attributes
+    ----------
+    components_ : array (n_components, n_features)
+        W̃ᵀ; rows have unit norm, their order and signs mean nothing.
+    prior_scales_ : array (n_components,)
+        λ.
+    noise_variance_ : float
+        σ².
+    n_features_in_ : int
+        D.
+    feature_names_in_ : array (n_features,)
+        Only where the data have names.
+    n_iter_ : int
+        Passes over data so far; so does an evaluation of L-BFGS count, and a call of `partial_fit`.
+    history_ : list of dict
+        One row a pass, as `fit_em` describes them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from paperlib.data import bars
+    >>> from paperlib.estimator import SparseCoder
+    >>> pictures = bars(500, generator=torch.Generator().manual_seed(0)).x.numpy()
+    >>> SparseCoder(10, annealing="prior", random_state=0).fit_transform(pictures).shape
+    (500, 10)
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        annealing="none",
+        n_epochs=10,
+        batch_size=128,
+        learning_rate=0.08,
+        polish=40,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.annealing = annealing
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.polish = polish
+        self.random_state = random_state
+
+    def fit(self, X, y=None) -> SparseCoder:
+        """Learn dictionary, λ and σ² from all data at once; what was learned before is forgotten.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+            Data of mean zero.
+        y : None
+            Ignored, as everywhere below.
+
+        Raises
+        ------
+        ValueError
+            If data are not a finite matrix or are all zero, or a parameter cannot work.
+        """
+        x = self._to_tensor(X, reset=True)
+        state = self._first_state(x)
+        model = self._train(
+            state, x, n_epochs=self.n_epochs, annealing=self.annealing, polish=self.polish
+        ).model  # fmt: skip
+        # λ and σ² of all data (Theorem 2) in place of the running ones
+        state.prior_scales, state.noise_variance = model.prior_scales, model.noise_variance
+        self.n_iter_, self.history_ = state.passes, state.history
+        self._keep(state)
+        return self
+
+    def partial_fit(self, X, y=None) -> SparseCoder:
+        """Learn from one pass over a piece of a stream, a minibatch or more, on top of all learned before.
+
+        λ and σ² are averages that forget slowly (`paperlib.trainers.em.MEMORY`).  There is no annealing, for
+        which the last pass would have to be known.  The rate does not fall from call to call: so the
+        dictionary follows a stream that changes; on one that does not, lower `learning_rate` to settle.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+            Data of mean zero.
+        y : None
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, or if the number of features has changed.
+        """
+        first = not hasattr(self, "components_")
+        x = self._to_tensor(X, reset=first)
+        state = self._first_state(x) if first else self._last_state(x)
+        # kept after the pass: what `fit_em` ends with makes λ and σ² those of `x` alone
+        self._train(state, x, n_epochs=1, polish=0, n_steps=STREAM_E_STEPS, callback=self._keep)
+        if first:
+            self.n_iter_, self.history_ = 0, []
+        self.n_iter_ += 1
+        self.history_.append({**state.history[0], "step": self.n_iter_})
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Codes of data: the posterior means ν, array (n_samples, n_components).
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            If data are not a finite matrix with as many features as in `fit` (`NotFittedError` before `fit`).
+        """
+        return self.posterior(X).mean.numpy()
+
+    def inverse_transform(self, Z) -> np.ndarray:
+        """Mean of the data that have these codes, W̃z (Eq. 5): array (n_samples, n_features).
+
+        Parameters
+        ----------
+        Z : array-like (n_samples, n_components)
+
+        Raises
+        ------
+        ValueError
+            If codes are not a finite matrix with one column a component.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=self.components_.dtype, input_name="Z")
+        if Z.shape[1] != len(self.components_):
+            raise InputError(
+                f"Codes have {Z.shape[1]} columns, but there are {len(self.components_)} components; "
+                "they must agree."
+            )
+        return Z @ self.components_
+
+    def posterior(self, X) -> DiagonalGaussian:
+        """Optimal diagonal posteriors (Eq. 4) at the fitted dictionary, λ and σ², as paperlib's tensors.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Returns
+        -------
+        DiagonalGaussian
+            `mean` ν and `std` τ, tensors (n_samples, n_components).
+
+        Raises
+        ------
+        ValueError
+            As in `transform`.
+        """
+        check_is_fitted(self)
+        return _posterior(self._to_tensor(X, reset=False), self._model())
+
+    def score_samples(self, X) -> np.ndarray:
+        """ELBO of each data point at the fitted λ and σ² (Eq. 4): nats, float64 array (n_samples,).
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            As in `transform`.
+        """
+        check_is_fitted(self)
+        x, model = self._to_tensor(X, reset=False), self._model()
+        posterior = _posterior(x, model)
+        return torch.vmap(partial(_elbo, model), chunk_size=BATCH_SIZE)(
+            x, posterior.mean, posterior.std
+        ).numpy()  # fmt: skip
+
+    def score(self, X, y=None) -> float:
+        """Mean ELBO of data at the fitted λ and σ² (Eq. 4), in nats a data point.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : None
+
+        Raises
+        ------
+        ValueError
+            As in `transform`.
+        """
+        return float(self.score_samples(X).mean())
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = DTYPES
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def _to_tensor(self, X, reset: bool) -> Tensor:
+        """Checked data, copied, as arrays may be read-only; of the fitted dtype and width unless `reset`."""
+        dtype = DTYPES if reset else self.components_.dtype
+        return torch.tensor(validate_data(self, X, reset=reset, dtype=dtype, order="C"))
+
+    def _first_state(self, x: Tensor) -> EMState:
+        n_components = x.shape[1] if self.n_components is None else self.n_components
+        check_scalar(n_components, "n_components", Integral, min_val=1)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return initial_state(x, int(n_components), torch.Generator().manual_seed(seed))
+
+    def _last_state(self, x: Tensor) -> EMState:
+        """Where training stopped, with posteriors of no data for `x`, which has not been visited yet."""
+        model = self._model()
+        posterior = cold_start(len(x), model.prior_scales, model.noise_variance)
+        tensors = {name: torch.tensor(array) for name, array in self._running.items()}
+        return EMState(
+            dictionary=model.dictionary,
+            prior_scales=model.prior_scales,
+            noise_variance=model.noise_variance,
+            mean=posterior.mean,
+            std=posterior.std,
+            seen=self._seen,
+            seconds=self.history_[-1]["seconds"],
+            **tensors,
+        )
+
+    def _train(self, state: EMState, x: Tensor, **options) -> FitResult:
+        """Run EM from `state`, which holds the random state too, and leave in it where EM stopped."""
+        return fit_em(
+            x, state.dictionary.shape[1], batch_size=self.batch_size, learning_rate=self.learning_rate,
+            state=state, generator=torch.Generator(), progress=False, **options,
+        )  # fmt: skip
+
+    def _keep(self, state: EMState) -> None:
+        """Keep as arrays and numbers what training can go on from: all but the posteriors of the data."""
+        self.components_ = state.dictionary.T.contiguous().numpy()
+        self.prior_scales_ = state.prior_scales.numpy()
+        self.noise_variance_ = float(state.noise_variance)
+        self._running = {name: getattr(state, name).numpy() for name in ("velocity", "usage", "random_state")}
+        self._seen = state.seen
+
+    def _model(self) -> SparseCodingModel:
+        dictionary = torch.tensor(self.components_).T
+        noise_variance = torch.tensor(self.noise_variance_, dtype=dictionary.dtype)
+        return SparseCodingModel(dictionary, torch.tensor(self.prior_scales_), noise_variance)
+
+
+def _posterior(x: Float[Tensor, "N D"], model: SparseCodingModel) -> DiagonalGaussian:
+    return concatenate(
+        [
+            infer_diagonal(batch, model.dictionary, model.prior_scales, model.noise_variance, n_steps=E_STEPS)
+            for batch in x.split(BATCH_SIZE)
+        ]
+    )
+
+
+def _elbo(
+    model: SparseCodingModel, x: Float[Tensor, " D"], mean: Float[Tensor, " H"], std: Float[Tensor, " H"]
+) -> Float[Tensor, ""]:
+    """ELBO of one data point at the model's λ and σ²."""
+    posterior = DiagonalGaussian(mean.unsqueeze(0), std.unsqueeze(0))
+    stats = PosteriorStatistics.from_batch(x.unsqueeze(0), posterior, model.dictionary)
+    return classical_elbo(stats, model.prior_scales, model.noise_variance)

@@ -1,0 +1,90 @@
+"""A visit: the E-step for some data, and the sums that the M-step needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.parallel import map_threads
+from paperlib.posteriors import DiagonalGaussian, GaussianPosterior, concatenate
+from paperlib.statistics import PosteriorStatistics
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What is left of an E-step over N data points.
+
+    Parameters
+    ----------
+    marginals : DiagonalGaussian
+        ν and τ (N, H), where the next visit starts.  Covariances are not kept: full ones of many data points
+        do not fit into memory.
+    stats : PosteriorStatistics
+        Sums of the posteriors themselves, covariances included; they decide λ, σ² and the ELBO (Theorem 2).
+    cross, second_moment : tensors (D, H) and (H, H)
+        Σ xνᵀ and Σ (ννᵀ + T), which decide the dictionary.
+    """
+
+    marginals: DiagonalGaussian
+    stats: PosteriorStatistics
+    cross: Float[Tensor, "D H"]
+    second_moment: Float[Tensor, "H H"]
+
+    def gradient(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
+        """Σ (xνᵀ − W̃(ννᵀ + T)), which is σ² times the ELBO's gradient in W̃ at optimal posteriors."""
+        return torch.addmm(self.cross, dictionary, self.second_moment, alpha=-1)
+
+
+def visit(
+    e_step: Callable[..., GaussianPosterior],
+    x: Float[Tensor, "N D"],
+    dictionary: Float[Tensor, "D H"],
+    prior_scales: Float[Tensor, " H"],
+    noise_variance: Float[Tensor, ""],
+    start: DiagonalGaussian,
+    batch_size: int,
+) -> Visit:
+    """E-step for given λ and σ² in batches, several at a time (`paperlib.parallel`).
+
+    Parameters
+    ----------
+    e_step : callable
+        ``e_step(batch, dictionary, prior_scales, noise_variance, start=marginals)``.
+    x, dictionary, prior_scales, noise_variance
+        Data (N, D), W̃ (D, H), λ (H,) and σ².
+    start : DiagonalGaussian
+        Marginals of N posteriors to start from.
+    batch_size : int
+        Data points at a time, for each thread.
+    """
+
+    def visit_batch(first: int) -> Visit:
+        batch = x[first : first + batch_size]
+        posterior = e_step(
+            batch, dictionary, prior_scales, noise_variance, start=start[first : first + batch_size]
+        )
+        return summarize(batch, posterior, dictionary)
+
+    parts = map_threads(visit_batch, range(0, len(x), batch_size))
+    return Visit(
+        concatenate([part.marginals for part in parts]),
+        sum(part.stats for part in parts),
+        sum(part.cross for part in parts),
+        sum(part.second_moment for part in parts),
+    )
+
+
+def summarize(
+    x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "D H"]
+) -> Visit:
+    """The visit that these posteriors are of."""
+    return Visit(
+        DiagonalGaussian(posterior.mean, posterior.std),
+        PosteriorStatistics.from_batch(x, posterior, dictionary),
+        x.T @ posterior.mean,
+        posterior.second_moment(),
+    )
