@@ -5,6 +5,7 @@ JOBS    ?= 2
 IMAGES  ?=
 ONLY    ?=
 STRICT  ?=
+BENCH   ?= full
 
 PYTHONS  := python3.13 python3.12 python3.11 python3 python
 VENV     := .venv
@@ -14,7 +15,7 @@ REPRODUCE = $(PYTHON) -m paperlib reproduce --profile '$(PROFILE)' --jobs '$(JOB
             $(if $(IMAGES),--images '$(IMAGES)') $(if $(STRICT),--strict)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce plan book serve test references lint clean
+.PHONY: help setup reproduce plan book serve test references bench lint clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [PROFILE=smoke|laptop|paper] [JOBS=2] [IMAGES=source] [ONLY=name,name] [STRICT=1]"
@@ -40,6 +41,9 @@ test: $(STAMP)  ## Run the tests, and the reference notebooks with nbval
 
 references: $(STAMP)  ## Make the reference notebooks that `make test` compares with (tests/reference)
 	$(PYTHON) tests/references.py
+
+bench: $(STAMP)  ## Measure all trainers side by side (BENCH=quick: a minute; full: half an hour)
+	$(PYTHON) benchmarks/bench.py --profile '$(BENCH)' $(if $(IMAGES),--images '$(IMAGES)')
 
 lint: $(STAMP)  ## Check style and spelling
 	$(VENV)/bin/ruff check .

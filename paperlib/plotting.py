@@ -386,6 +386,37 @@ def _draw_plane(axes: Axes, x: Tensor, arrows: Tensor, color: str) -> None:
 # --- Bars (Fig. 5) ------------------------------------------------------------------------------------------
 
 
+def plot_benchmark(
+    curves: Mapping[str, Sequence[Mapping[str, float]]],
+    target: float,
+    lowest: float,
+    title: str | None = None,
+) -> Figure:
+    """Held-out ELBO over seconds of learning, on a logarithmic axis; a line a method.
+
+    Parameters
+    ----------
+    curves : mapping
+        Name → rows with `seconds` and `elbo`.
+    target : float
+        ELBO drawn as a horizontal line.
+    lowest : float
+        Where the ELBO's axis begins.
+    """
+    figure = new_figure(9, 4.5)
+    axes = figure.subplots()
+    for number, (name, rows) in enumerate(curves.items()):
+        axes.plot(
+            [row["seconds"] for row in rows], [row["elbo"] for row in rows], marker=".", label=name,
+            color=COLORS[number % len(COLORS)], linestyle=("-", "--", ":")[number // len(COLORS)],
+        )  # fmt: skip
+    axes.axhline(target, color="0.4", linewidth=1)
+    axes.set(xscale="log", xlabel="seconds, one thread", ylabel="held-out ELBO [nats]", ylim=(lowest, None))
+    axes.set_title(title)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
 def plot_climb(
     histories: Sequence[Sequence[Mapping[str, Any]]], truths: Sequence[float], recovered: Sequence[bool]
 ) -> Figure:

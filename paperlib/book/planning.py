@@ -57,7 +57,8 @@ def plan(
     tasks = []
     for name, source in sources.items():
         task_images = choice if name in with_images else None
-        tasks.append(_make_task(source, profile, entries[name][profile], task_images, folder, shared))
+        files = {"files": hash_files(root, (root / file for file in entries[name].get("files", [])))}
+        tasks.append(_make_task(source, profile, entries[name][profile], task_images, folder, shared | files))
     return tasks
 
 
@@ -66,7 +67,7 @@ def read_profiles(root: Path) -> dict[str, dict[str, Any]]:
     path = root / "book" / "profiles.yml"
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, entry in entries.items():
-        if unknown := sorted(set(entry) - {*PROFILES, "images"}):
+        if unknown := sorted(set(entry) - {*PROFILES, "images", "files"}):
             raise InputError(f"book/profiles.yml, {name}: unknown key {', '.join(unknown)}.")
         for profile in PROFILES:
             settings = entry.get(profile)

@@ -37,8 +37,8 @@ from paperlib.validation import check_data, check_positive
 
 MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
 MOMENTUM = 0.9
-FINAL_ROUNDS = 5  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
-FINAL_GAIN = 1e-3  # nats a data point that another round must gain
+FINAL_ROUNDS = 10  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
+FINAL_GAIN = 2e-3  # nats a data point that another round must gain
 # λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
 ANNEALED_FLOOR, FLOOR = 1.0, 0.01
 
@@ -51,13 +51,12 @@ class Family:
     size: Callable[[int], int]  # numbers a data point that its E-step works on
     share: int  # data points of a minibatch that a thread takes
     n_steps: int  # of the E-step at a visit
-    final_steps: int  # of the E-steps at the end, a round
     polish: int
 
 
 FAMILIES = {
-    "diagonal": Family(infer_diagonal, lambda h: h, share=2**20, n_steps=5, final_steps=20, polish=40),
-    "full": Family(infer_full, lambda h: h**2, share=64, n_steps=1, final_steps=1, polish=5),
+    "diagonal": Family(infer_diagonal, lambda h: h, share=2**20, n_steps=5, polish=40),
+    "full": Family(infer_full, lambda h: h**2, share=64, n_steps=1, polish=5),
 }
 
 
@@ -171,10 +170,11 @@ def fit_em(
         if callback is not None:
             callback(state)
     bar.close()
+    e_step = partial(family.infer, n_steps=n_steps)
     if polish:
-        _polish(state, x, polish, partial(family.infer, n_steps=n_steps), progress)
+        _polish(state, x, polish, e_step, progress)
     started = time.perf_counter()
-    stats = _final_e_step(state, x, partial(family.infer, n_steps=family.final_steps))
+    stats = _final_e_step(state, x, e_step)
     _record(state, stats, started, "final", EntropyWeights())
     return FitResult.from_posterior(state.dictionary, state.marginals, stats, state.history)
 
