@@ -26,6 +26,7 @@ import torch
 from paperlib.annealing import schedule
 from paperlib.data import Images, PatchSampler
 from paperlib.data.readers import read_dictionary
+from paperlib.distributed import ALONE, Processes
 from paperlib.errors import InputError
 from paperlib.inference import E_STEPS, closed_form_scales, fit_posterior
 from paperlib.metrics import dead_fields, posterior_gini
@@ -85,6 +86,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
+    processes: Processes = ALONE,
     progress: bool = True,
 ) -> dict:
     """Learn a dictionary from patches of `images` and leave everything about it in `folder`.
@@ -99,11 +101,13 @@ def train(
         Created if missing; must not hold another run.
     resume : bool
         Go on from the folder's checkpoint if there is one (a finished run is returned as it is).
+    processes : Processes
+        The processes that share the patches; the first one writes.
 
     Returns
     -------
     dict
-        The content of `metrics.json`.
+        The content of `metrics.json`; nothing in processes other than the first.
 
     Raises
     ------
@@ -113,23 +117,30 @@ def train(
     config.check()
     sampler = PatchSampler(images, config.patch_size, config.seed)
     identity = {"config": asdict(config), "images": {"source": images.source, "sha256": images.sha256}}
-    _claim(folder, identity, resume)
+    if first := processes.rank == 0:
+        _claim(folder, identity, resume)
+    processes.wait()
     if (folder / "metrics.json").exists():
         return json.loads((folder / "metrics.json").read_text())
     dtype = getattr(torch, config.dtype)
-    x = sampler.draw(config.patches).to(config.device, dtype)
+    x = sampler.take(np.arange(processes.rank, config.patches, processes.count)).to(config.device, dtype)
     checkpoint = folder / "checkpoint.pt"
 
     def save(state: EMState) -> None:
-        write_atomically(checkpoint, lambda path: torch.save(state.to_dict(), path))
-        _write_history(folder, state.history)
+        shared = {name: processes.gather(getattr(state, name), config.patches) for name in ("mean", "std")}
+        if first:
+            write_atomically(checkpoint, lambda path: torch.save(state.to_dict() | shared, path))
+            _write_history(folder, state.history)
 
     result = fit_em(
         x, config.latents, family=config.posterior, n_epochs=config.epochs, annealing=config.annealing,
         batch_size=config.batch_size, learning_rate=config.learning_rate, polish=config.polish,
         generator=torch.Generator().manual_seed(config.seed), callback=save,
-        state=load_checkpoint(checkpoint, config.device), progress=progress,
+        state=load_checkpoint(checkpoint, config.device, processes), processes=processes,
+        progress=progress and first,
     )  # fmt: skip
+    if not first:
+        return {}
     _write_history(folder, result.history)
     few, model = slice(GINI_POINTS), result.model
     posterior = E_STEPS[config.posterior](
@@ -235,8 +246,10 @@ def choose_device(name: str) -> str:
     return name
 
 
-def load_checkpoint(path: Path, device: str) -> EMState | None:
+def load_checkpoint(path: Path, device: str, processes: Processes = ALONE) -> EMState | None:
     """Training state of a checkpoint, None if there is no file; nothing in it is executed.
+
+    Of the posteriors only this process's share is kept.
 
     Raises
     ------
@@ -250,6 +263,8 @@ def load_checkpoint(path: Path, device: str) -> EMState | None:
     except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as error:
         raise InputError(f"{path} is not a checkpoint of training; remove it to start over.") from error
     state.random_state = state.random_state.cpu()
+    share = slice(processes.rank, None, processes.count)
+    state.mean, state.std = state.mean[share].contiguous(), state.std[share].contiguous()
     return state
 
 

@@ -45,14 +45,21 @@ def train(
       paperlib train --images olshausen --annealing prior --out runs/annealed
       paperlib train --images my_pictures/ --patch-size 12 --latents 64 --out runs/mine
       paperlib train --out runs/first --resume
+      torchrun --nproc-per-node=4 --max-restarts=3 -m paperlib train --out runs/shared --resume
     """
     from paperlib import runs
     from paperlib.data import load_images
+    from paperlib.distributed import launched_processes
 
     runs.use_threads(threads)
     config = runs.TrainingConfig(device=runs.choose_device(device), **settings)
     config.check()
-    metrics = runs.train(config, load_images(images), out, resume=resume, progress=not quiet)
+    with launched_processes(config.device) as processes:
+        metrics = runs.train(
+            config, load_images(images), out, resume=resume, processes=processes, progress=not quiet
+        )
+    if processes.rank > 0:
+        return
     click.echo(
         f"ELBO {metrics['elbo']:.3f} nats a patch on {metrics['images']['source']}, "
         f"{metrics['dead_fields']} dead fields, {metrics['seconds']:.1f} s: {out}"

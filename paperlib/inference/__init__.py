@@ -93,7 +93,7 @@ def fit_posterior(
 
 def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
     """First guess: a quarter of the data's mean square as σ², its root as every λ."""
-    mean_square = x[:10_000].square().mean()
+    mean_square = x.square().mean()
     return mean_square / 4, mean_square.sqrt().expand(n_latents).clone()
 
 

@@ -88,7 +88,7 @@ def infer_full(
     scales = prior_scales * (weights.posterior / weights.prior) / noise_std
     chunk = max(1, CHUNK_SIZE // dictionary.shape[1] ** 2)
     parts = []
-    for i in range(0, len(x), chunk):
+    for i in range(0, max(len(x), 1), chunk):
         rows = slice(i, i + chunk)
         problem = _Problem.make(x[rows] / noise_std, dictionary, scales)
         state = problem.start(None if start is None else start[rows], noise_std)

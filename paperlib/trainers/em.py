@@ -21,6 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from paperlib import annealing as annealing_schedules
+from paperlib.distributed import ALONE, Processes
 from paperlib.errors import InputError
 from paperlib.inference import closed_form_scales, infer_diagonal, infer_full, initial_scales
 from paperlib.inference.diagonal import cold_start
@@ -101,6 +102,7 @@ def fit_em(
     generator: torch.Generator,
     callback: Callable[[EMState], None] | None = None,
     state: EMState | None = None,
+    processes: Processes = ALONE,
     progress: bool = True,
 ) -> FitResult:
     """Learn a dictionary by minibatch EM with diagonal or full-covariance Gaussian posteriors.
@@ -130,6 +132,9 @@ def fit_em(
         Called with the state after every epoch, for checkpoints and evaluation; its time is not counted.
     state : EMState, optional
         Continue from here; numbers are the same as without the interruption.
+    processes : Processes
+        The processes that share the data (`paperlib.distributed`); `x` is then this one's share, and so are
+        the posteriors of state and result.
 
     Returns
     -------
@@ -155,14 +160,16 @@ def fit_em(
     if polish < 0:
         raise InputError(f"polish must be 0 or more, not {polish}.")
     schedule = annealing_schedules.schedule(annealing, n_epochs)
-    state = initial_state(x, n_latents, generator) if state is None else state
+    n_points = int(processes.add([torch.tensor(len(x))])[0])
+    state = initial_state(x, n_latents, generator, processes) if state is None else state
     generator.set_state(state.random_state)
     bar = tqdm(total=n_epochs, initial=state.passes, desc="EM", unit="epoch", disable=not progress)
     while state.passes < n_epochs:
         started = time.perf_counter()
-        rates = _falling_rates(learning_rate, state.passes, n_epochs, -(-len(x) // batch_size))
+        rates = _falling_rates(learning_rate, state.passes, n_epochs, -(-n_points // batch_size))
         with one_thread(elements=batch_size * family.size(n_latents)):
-            stats = _epoch(state, x, schedule[state.passes], rates, batch_size, family, n_steps, generator)
+            order = torch.randperm(n_points, generator=generator).split(batch_size)
+            stats = _epoch(state, x, schedule[state.passes], order, rates, family, n_steps, processes)
         state.random_state = generator.get_state()
         _record(state, stats, started, "em", schedule[state.passes - 1])
         bar.update()
@@ -172,17 +179,20 @@ def fit_em(
     bar.close()
     e_step = partial(family.infer, n_steps=n_steps)
     if polish:
-        _polish(state, x, polish, e_step, progress)
+        _polish(state, x, polish, e_step, processes, progress)
     started = time.perf_counter()
-    stats = _final_e_step(state, x, e_step)
+    stats = _final_e_step(state, x, e_step, processes)
     _record(state, stats, started, "final", EntropyWeights())
     return FitResult.from_posterior(state.dictionary, state.marginals, stats, state.history)
 
 
-def initial_state(x: Float[Tensor, "N D"], n_latents: int, generator: torch.Generator) -> EMState:
+def initial_state(
+    x: Float[Tensor, "N D"], n_latents: int, generator: torch.Generator, processes: Processes = ALONE
+) -> EMState:
     """Random unit columns, posteriors of no data, and scales guessed from the data's variance."""
     like = {"dtype": x.dtype, "device": x.device}
-    noise_variance, prior_scales = initial_scales(x, n_latents)
+    guess = processes.add([*initial_scales(x, n_latents)])
+    noise_variance, prior_scales = (scale / processes.count for scale in guess)
     dictionary = normalize_columns(torch.randn(x.shape[1], n_latents, generator=generator).to(**like))
     posterior = cold_start(len(x), prior_scales, noise_variance)
     return EMState(
@@ -197,12 +207,12 @@ def initial_state(x: Float[Tensor, "N D"], n_latents: int, generator: torch.Gene
     )
 
 
-def _epoch(state, x, weights, rates, batch_size, family, n_steps, generator) -> PosteriorStatistics:
+def _epoch(state, x, weights, order, rates, family, n_steps, processes) -> PosteriorStatistics:
     """One pass over the data; returns the statistics gathered at each point's visit."""
     direction, stats = None, 0
-    order = torch.randperm(len(x), generator=generator).to(x.device)
-    for index, rate in zip(order.split(batch_size), rates, strict=True):
-        state.seen += len(index)
+    for points, rate in zip(order, rates, strict=True):
+        index = processes.own(points).to(x.device)
+        state.seen += len(points)
         e_step = partial(family.infer, weights=weights, n_steps=n_steps)
         if family.infer is infer_diagonal:
             gram = state.dictionary.T @ state.dictionary
@@ -211,7 +221,7 @@ def _epoch(state, x, weights, rates, batch_size, family, n_steps, generator) -> 
         visited = visit(
             e_step, x[index], state.dictionary, state.prior_scales, state.noise_variance,
             state.marginals[index], batch_size=family.share,
-        )  # fmt: skip
+        ).total(processes)  # fmt: skip
         state.mean[index], state.std[index] = visited.marginals.mean, visited.marginals.deviation
         stats = stats + visited.stats
         _update_scales(state, visited.stats, weights)
@@ -272,7 +282,7 @@ def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: s
     state.history.append(row)
 
 
-def _polish(state: EMState, x: Tensor, iterations: int, e_step: Callable, progress: bool) -> None:
+def _polish(state: EMState, x: Tensor, iterations: int, e_step, processes, progress: bool) -> None:
     def after_evaluation(stats: PosteriorStatistics, improved: bool) -> None:
         nonlocal started
         state.passes += 1
@@ -285,19 +295,19 @@ def _polish(state: EMState, x: Tensor, iterations: int, e_step: Callable, progre
     started = time.perf_counter()
     state.dictionary, marginals, stats = polish_dictionary(
         x, state.dictionary, state.marginals, e_step=e_step, iterations=iterations,
-        after_evaluation=after_evaluation, progress=progress,
+        after_evaluation=after_evaluation, processes=processes, progress=progress,
     )  # fmt: skip
     state.mean, state.std = marginals.mean, marginals.deviation
     state.noise_variance, state.prior_scales = closed_form_scales(stats, x.dtype)
 
 
-def _final_e_step(state: EMState, x: Tensor, e_step: Callable) -> PosteriorStatistics:
+def _final_e_step(state: EMState, x: Tensor, e_step, processes) -> PosteriorStatistics:
     """Rounds of E-step and closed-form scales on all data until one gains nothing, at most FINAL_ROUNDS."""
     best = -torch.inf
     for _ in range(FINAL_ROUNDS):
         visited = visit(
             e_step, x, state.dictionary, state.prior_scales, state.noise_variance, state.marginals, BATCH_SIZE
-        )
+        ).total(processes)
         state.mean, state.std = visited.marginals.mean, visited.marginals.deviation
         state.noise_variance, state.prior_scales = closed_form_scales(visited.stats, x.dtype)
         elbo = float(entropies(visited.stats).elbo)

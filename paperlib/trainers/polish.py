@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 from tqdm import tqdm
 
+from paperlib.distributed import ALONE, Processes
 from paperlib.inference import closed_form_scales
 from paperlib.objectives import entropy_elbo
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
@@ -28,6 +29,7 @@ def polish_dictionary(
     e_step: Callable[..., GaussianPosterior],
     iterations: int,
     after_evaluation: Callable[[PosteriorStatistics, bool], None] = lambda stats, improved: None,
+    processes: Processes = ALONE,
     progress: bool = True,
 ) -> tuple[Float[Tensor, "D H"], DiagonalGaussian, PosteriorStatistics]:
     """Maximize the entropy ELBO of all data over unit-norm dictionaries by L-BFGS.
@@ -45,13 +47,15 @@ def polish_dictionary(
         Iterations of L-BFGS, of about one evaluation each.
     after_evaluation : callable, optional
         Called with each evaluation's statistics and whether it is the best so far.
+    processes : Processes
+        Where `x` is a share of the data, the processes that have all of them.
 
     Returns
     -------
     dictionary, marginals, statistics
         Of the best evaluation.
     """
-    problem = _Problem(x, dictionary, posterior, e_step, after_evaluation)
+    problem = _Problem(x, dictionary, posterior, e_step, after_evaluation, processes)
     bar = tqdm(total=iterations, desc="polish", unit="iteration", disable=not progress)
 
     def after_iteration(intermediate_result):
@@ -72,12 +76,13 @@ class _Problem:
     Every evaluation starts its E-step at the best posteriors so far: a trial step too long does no harm.
     """
 
-    def __init__(self, x, dictionary, posterior, e_step, after_evaluation):
+    def __init__(self, x, dictionary, posterior, e_step, after_evaluation, processes):
         self.x, self.dictionary, self.e_step, self.after_evaluation = x, dictionary, e_step, after_evaluation
-        self.best = summarize(x, posterior, dictionary)
+        self.processes = processes
+        self.best = summarize(x, posterior, dictionary).total(processes)
         self.elbo = -np.inf
         noise_variance, _ = closed_form_scales(self.best.stats, x.dtype)
-        self.scale = (self.best.second_moment.diagonal() / (len(x) * noise_variance)).sqrt()
+        self.scale = (self.best.second_moment.diagonal() / (self.best.stats.count * noise_variance)).sqrt()
 
     def start(self) -> np.ndarray:
         return (self.dictionary * self.scale).flatten().double().cpu().numpy()
@@ -89,10 +94,10 @@ class _Problem:
         noise_variance, prior_scales = closed_form_scales(self.best.stats, dictionary.dtype)
         trial = visit(
             self.e_step, self.x, dictionary, prior_scales, noise_variance, self.best.marginals, BATCH_SIZE
-        )
+        ).total(self.processes)
         elbo = float(entropy_elbo(trial.stats))
         noise_variance, _ = closed_form_scales(trial.stats, dictionary.dtype)
-        gradient = trial.gradient(dictionary) / (len(self.x) * noise_variance)
+        gradient = trial.gradient(dictionary) / (trial.stats.count * noise_variance)
         gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
         improved = elbo > self.elbo
         if improved:

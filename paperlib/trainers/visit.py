@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paperlib.distributed import Processes
 from paperlib.parallel import map_threads
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
@@ -33,6 +34,19 @@ class Visit:
     stats: PosteriorStatistics
     cross: Float[Tensor, "D H"]
     second_moment: Float[Tensor, "H H"]
+
+    def total(self, processes: Processes) -> Visit:
+        """The same marginals, and the sums over all processes."""
+        if processes.count == 1:
+            return self
+        stats = self.stats
+        count, *sums = processes.add([
+            torch.tensor(stats.count), stats.squared_residual, stats.trace, stats.magnitude, stats.log_det,
+            self.cross, self.second_moment,
+        ])  # fmt: skip
+        *scalars, cross, second_moment = sums
+        stats = PosteriorStatistics(int(count), stats.n_features, *scalars)
+        return replace(self, stats=stats, cross=cross, second_moment=second_moment)
 
     def gradient(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
         """Σ (xνᵀ − W̃(ννᵀ + T)), which is σ² times the ELBO's gradient in W̃ at optimal posteriors."""
@@ -69,7 +83,7 @@ def visit(
         )
         return summarize(batch, posterior, dictionary)
 
-    parts = map_threads(visit_batch, range(0, len(x), batch_size))
+    parts = map_threads(visit_batch, range(0, max(len(x), 1), batch_size))
     return Visit(
         concatenate([part.marginals for part in parts]),
         sum(part.stats for part in parts),

@@ -1,0 +1,72 @@
+"""Data-parallel training: every process has a share of the data, and sums are added over processes.
+
+`torchrun --nproc-per-node=K -m paperlib train …` starts K of them.  Each visits its own part of every
+minibatch; because statistics add, the sums, and with them dictionary, λ and σ², are those of one process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Processes:
+    """All processes of a run, seen from the one with number `rank`; data point n belongs to n mod `count`."""
+
+    rank: int = 0
+    count: int = 1
+
+    def own(self, points: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
+        """Places in this process's share of those data points that belong to it."""
+        return points if self.count == 1 else points[points % self.count == self.rank] // self.count
+
+    def add(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Sums over all processes, the same bits in each, in the dtypes and shapes of the terms."""
+        if self.count == 1:
+            return list(tensors)
+        flat = torch.cat([tensor.flatten().double() for tensor in tensors])
+        dist.all_reduce(flat)
+        parts = flat.split([tensor.numel() for tensor in tensors])
+        return [part.view_as(tensor).to(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+
+    def gather(self, share: Float[Tensor, "n H"], n_points: int) -> Float[Tensor, "N H"]:
+        """Rows of all data points, in order, from the shares of all processes."""
+        rows = share.new_zeros(n_points, share.shape[1])
+        rows[self.rank :: self.count] = share
+        return self.add([rows])[0]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            dist.barrier()
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def launched_processes(device: str) -> Iterator[Processes]:
+    """The processes that torchrun started, connected while inside; without torchrun this one alone."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield Processes()
+        return
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    store, rank, count = next(dist.rendezvous("env://"))
+    # without it, processes that were restarted may find the addresses of those before them
+    store = dist.PrefixStore(f"restart {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    backend = "nccl" if device == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count)
+    try:
+        yield Processes(rank, count)
+    finally:
+        dist.destroy_process_group()
