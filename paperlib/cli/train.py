@@ -45,7 +45,7 @@ def train(
       paperlib train --images olshausen --annealing prior --out runs/annealed
       paperlib train --images my_pictures/ --patch-size 12 --latents 64 --out runs/mine
       paperlib train --out runs/first --resume
-      torchrun --nproc-per-node=4 --max-restarts=3 -m paperlib train --out runs/shared --resume
+      torchrun --standalone --nproc-per-node=4 --max-restarts=3 -m paperlib train --out runs/b --resume
     """
     from paperlib import runs
     from paperlib.data import load_images

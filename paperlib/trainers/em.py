@@ -38,7 +38,7 @@ from paperlib.validation import check_data, check_positive
 
 MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
 MOMENTUM = 0.9
-FINAL_ROUNDS = 10  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
+FINAL_ROUNDS = 5  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
 FINAL_GAIN = 2e-3  # nats a data point that another round must gain
 # λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
 ANNEALED_FLOOR, FLOOR = 1.0, 0.01
