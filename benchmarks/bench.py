@@ -151,10 +151,8 @@ def held_out(x_test: Tensor, dictionary: Tensor, family: str) -> float:
 
 def scaling(x: Tensor, sizes: Profile) -> list[dict]:
     """Seconds of one epoch of EM over N, H, posteriors and threads, without what comes after the epochs."""
-    base, small = (
-        {"n": sizes.patches, "h": sizes.latents, "family": "diagonal", "threads": 1},
-        sizes.patches // 8,
-    )
+    base = {"n": sizes.patches, "h": sizes.latents, "family": "diagonal", "threads": 1}
+    small = sizes.patches // 8
     varied = [
         {}, {"n": sizes.patches // 2}, {"n": sizes.patches // 4},
         {"n": small, "h": sizes.latents // 2}, {"n": small}, {"n": small, "h": 2 * sizes.latents},

@@ -39,6 +39,8 @@ class Processes:
 
     def gather(self, share: Float[Tensor, "n H"], n_points: int) -> Float[Tensor, "N H"]:
         """Rows of all data points, in order, from the shares of all processes."""
+        if self.count == 1:
+            return share
         rows = share.new_zeros(n_points, share.shape[1])
         rows[self.rank :: self.count] = share
         return self.add([rows])[0]
@@ -57,7 +59,7 @@ def launched_processes(device: str) -> Iterator[Processes]:
     """The processes that torchrun started, connected while inside; without torchrun this one alone."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Processes()
+        yield ALONE
         return
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

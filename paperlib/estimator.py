@@ -24,7 +24,7 @@ from paperlib.model import SparseCodingModel
 from paperlib.objectives import classical_elbo
 from paperlib.posteriors import DiagonalGaussian, concatenate
 from paperlib.statistics import PosteriorStatistics
-from paperlib.trainers import EMState, FitResult, fit_em
+from paperlib.trainers import EMState, fit_em
 from paperlib.trainers.em import initial_state
 
 DTYPES = ["float64", "float32"]  # the first one is for all other data
@@ -119,11 +119,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         x = self._to_tensor(X, reset=True)
         state = self._first_state(x)
-        model = self._train(
-            state, x, n_epochs=self.n_epochs, annealing=self.annealing, polish=self.polish
-        ).model  # fmt: skip
-        # λ and σ² of all data (Theorem 2) in place of the running ones
-        state.prior_scales, state.noise_variance = model.prior_scales, model.noise_variance
+        self._train(state, x, n_epochs=self.n_epochs, annealing=self.annealing, polish=self.polish)
         self.n_iter_, self.history_ = state.passes, state.history
         self._keep(state)
         return self
@@ -282,9 +278,9 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             **tensors,
         )
 
-    def _train(self, state: EMState, x: Tensor, **options) -> FitResult:
+    def _train(self, state: EMState, x: Tensor, **options) -> None:
         """Run EM from `state`, which holds the random state too, and leave in it where EM stopped."""
-        return fit_em(
+        fit_em(
             x, state.dictionary.shape[1], batch_size=self.batch_size, learning_rate=self.learning_rate,
             state=state, generator=torch.Generator(), progress=False, **options,
         )  # fmt: skip
