@@ -1,32 +1,41 @@
 """Side by side: every way to learn a sparse code, on the same patches, judged by the same held-out ELBO.
 
-`make bench` runs what is missing in benchmarks/results/<profile>.json, a method at a time, so that an
-interrupted run goes on.  All methods have one thread; the part `scaling` measures what more of them bring.
+`make bench` runs what results/<profile>.json lacks, a method at a time.  An interrupted run goes on: until
+everything is there, results are kept beside that file in <profile>.part.json.  All methods have one thread;
+`scaling` measures what more of them bring.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import click
 import torch
+from exactness import exactness
+from scaling import measure_ceilings, scaling, threads
 from sklearn.decomposition import MiniBatchDictionaryLearning
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from paperlib.data import PatchSampler, load_images
 from paperlib.inference import fit_posterior
 from paperlib.model import normalize_columns
 from paperlib.objectives import entropy_elbo
-from paperlib.runs import versions, write_atomically
+from paperlib.runs import commit, versions, write_atomically
 from paperlib.trainers import fit_amortized, fit_em, fit_monte_carlo, fit_paper_em
 
 SKLEARN_BATCH = 256  # its default
+SKLEARN_EPOCHS = 3  # the third gains next to nothing
+REPEAT_WITHIN = 200.0  # seconds: a method that has taken longer is not run again
 RESULTS = Path(__file__).parent / "results"
 Curve = Iterator[tuple[float, Tensor]]  # seconds of learning so far, dictionary (D, H)
 
@@ -40,13 +49,14 @@ class Profile:
     latents: int
     epochs: int
     test_patches: int
-    alphas: tuple[float, ...]
+    alphas: tuple[float, ...]  # of scikit-learn
+    patch_sizes: tuple[int, ...]  # of the scaling in D
     repeats: int
 
 
 PROFILES = {
-    "quick": Profile(8, 4_000, 36, 3, 2_000, (0.05, 0.2), repeats=1),
-    "full": Profile(16, 51_200, 100, 10, 5_120, (0.05, 0.1, 0.2, 0.4), repeats=3),
+    "quick": Profile(8, 4_000, 36, 3, 2_000, (0.05, 0.2), (6, 8), repeats=1),
+    "full": Profile(16, 51_200, 100, 10, 10_240, (0.01, 0.02, 0.05, 0.1, 0.2), (8, 12, 16), repeats=3),
 }
 
 
@@ -57,23 +67,45 @@ def main(profile: str, images: str | None) -> None:
     """Run the methods and measurements that results/PROFILE.json lacks."""
     torch.set_num_threads(1)
     sizes, source = PROFILES[profile], load_images(images)
-    x = PatchSampler(source, sizes.patch_size, seed=0).draw(sizes.patches)
-    x_test = PatchSampler(source, sizes.patch_size, seed=1).draw(sizes.test_patches)
-    setting = {"sizes": asdict(sizes), "images": source.describe(), "machine": machine()}
+    stamp = {"commit": commit(), "date": date.today().isoformat()}
     path = RESULTS / f"{profile}.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    if json.loads(json.dumps(setting)) != {key: results.get(key) for key in setting}:
-        results = setting | {"date": date.today().isoformat(), "versions": versions(), "methods": {}}
-    for name, learn in methods(x, sizes).items():
+    part = path.with_suffix(".part.json")  # not tracked, so that the commit stays that of a clean checkout
+
+    def draw(n: int, patch_size: int = sizes.patch_size, seed: int = 0) -> Tensor:
+        return PatchSampler(source, patch_size, seed).draw(n)
+
+    x, x_test = draw(sizes.patches), draw(sizes.test_patches, seed=1)
+    found = methods(x, sizes)
+    setting = {
+        "profile": profile, "sizes": asdict(sizes), "images": source.describe(), "machine": machine(),
+        "versions": versions() | {"scikit-learn": version("scikit-learn")},
+    }  # fmt: skip
+    results = begin(part if part.exists() else path, setting, list(found))
+    for name, learn in found.items():
         if name not in results["methods"]:
             click.echo(name)
-            results["methods"][name] = run(learn, x_test)
-            save(path, results)
-    for name, measure in {"scaling": scaling, "ceilings": ceilings}.items():
+            results["methods"][name] = run(learn, x_test, sizes.repeats) | stamp
+            save(part, results)
+    measurements = {
+        "ceilings": lambda: {"rows": measure_ceilings()},
+        "scaling": lambda: {"rows": scaling(draw, sizes, results["ceilings"]["rows"], click.echo)},
+        "exactness": lambda: all_cores(exactness, x, x_test, sizes.latents, sizes.epochs),
+    }
+    for name, measure in measurements.items():
         if name not in results:
             click.echo(name)
-            results[name] = measure(x, sizes)
-            save(path, results)
+            results[name] = measure() | stamp
+            save(part, results)
+    save(path, results)
+    part.unlink(missing_ok=True)
+
+
+def begin(path: Path, setting: dict, names: list[str]) -> dict:
+    """Results of these methods so far; none of another setting."""
+    results = json.loads(path.read_text()) if path.exists() else {}
+    if json.loads(json.dumps(setting)) != {key: results.get(key) for key in setting}:
+        return setting | {"methods": {}}
+    return results | {"methods": {name: row for name, row in results["methods"].items() if name in names}}
 
 
 def methods(x: Tensor, sizes: Profile) -> dict[str, Callable[[], Curve]]:
@@ -90,7 +122,7 @@ def methods(x: Tensor, sizes: Profile) -> dict[str, Callable[[], Curve]]:
         "EM, diagonal, 3 epochs": trainer(fit_em, n_epochs=3, polish=20),
         "EM, diagonal, 5 epochs": trainer(fit_em, n_epochs=5, polish=0),
         "EM, diagonal, 3 times the epochs": trainer(fit_em, n_epochs=3 * epochs),
-        "EM, full covariances, 1 epoch": trainer(fit_em, family="full", n_epochs=1, polish=0),
+        "EM, full covariances": trainer(fit_em, family="full", n_epochs=1),
         "paper's EM": trainer(fit_paper_em, n_epochs=epochs),
         "paper's EM, prior annealing": trainer(fit_paper_em, n_epochs=epochs, annealing="prior"),
         "Monte Carlo": trainer(fit_monte_carlo, n_epochs=epochs),
@@ -117,81 +149,57 @@ def learn_with(fit: Callable, x: Tensor, n_latents: int, **options) -> Curve:
     yield result.history[-1]["seconds"], result.model.dictionary
 
 
-def learn_with_sklearn(
-    x: Tensor, n_latents: int, alpha: float, epochs: int = 3, batch_size: int = 256
-) -> Curve:
-    """MiniBatchDictionaryLearning, three epochs; its penalty alpha is what the user would have to search."""
+def learn_with_sklearn(x: Tensor, n_latents: int, alpha: float) -> Curve:
+    """MiniBatchDictionaryLearning on one thread; its penalty alpha is what the user would have to search.
+
+    In float64: in float32 rounding keeps its coordinate descent from its tolerance, so that it makes all
+    iterations allowed, which takes several times as long and gives the same dictionary.
+    """
     learner = MiniBatchDictionaryLearning(
         n_latents, alpha=alpha, batch_size=SKLEARN_BATCH, fit_algorithm="cd", random_state=0
     )
-    seconds = 0.0
-    for epoch in range(epochs):
+    data, seconds = x.double(), 0.0
+    for epoch in range(SKLEARN_EPOCHS):
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(epoch))
         started = time.perf_counter()
-        for index in order.split(SKLEARN_BATCH):
-            learner.partial_fit(x[index].numpy())
+        with threadpool_limits(1):  # NumPy's threads, which PyTorch's setting does not reach
+            for index in order.split(SKLEARN_BATCH):
+                learner.partial_fit(data[index].numpy())
         seconds += time.perf_counter() - started
         fields = torch.from_numpy(learner.components_).to(x).T
         yield seconds, normalize_columns(fields + 1e-12 * torch.ones_like(fields))
 
 
-def run(learn: Callable[[], Curve], x_test: Tensor) -> dict:
-    """Held-out ELBO over seconds, with diagonal posteriors and at the end with full ones as well."""
-    points = list(learn())  # first, so that judging does not warm or cool the machine in between
-    curve = [
-        {"seconds": round(seconds, 3), "elbo": held_out(x_test, dictionary, "diagonal")}
-        for seconds, dictionary in points
-    ]
-    return {"curve": curve, "full_elbo": held_out(x_test, points[-1][1], "full")}
+def run(learn: Callable[[], Curve], x_test: Tensor, repeats: int) -> dict:
+    """Held-out ELBO over seconds, with diagonal posteriors and at the end with full ones as well.
 
-
-def held_out(x_test: Tensor, dictionary: Tensor, family: str) -> float:
-    return round(float(entropy_elbo(fit_posterior(x_test, dictionary, family)[1])), 4)
-
-
-def scaling(x: Tensor, sizes: Profile) -> list[dict]:
-    """Seconds of one epoch of EM over N, H, posteriors and threads, without what comes after the epochs."""
-    base = {"n": sizes.patches, "h": sizes.latents, "family": "diagonal", "threads": 1}
-    small = sizes.patches // 8
-    varied = [
-        {}, {"n": sizes.patches // 2}, {"n": sizes.patches // 4},
-        {"n": small, "h": sizes.latents // 2}, {"n": small}, {"n": small, "h": 2 * sizes.latents},
-        {"n": small, "threads": 2},
-        {"n": small, "family": "full"}, {"n": small, "family": "full", "threads": 2},
-    ]  # fmt: skip
-    return [row | {"seconds": epoch_seconds(x, row, sizes.repeats)} for row in (base | v for v in varied)]
-
-
-def epoch_seconds(x: Tensor, row: dict, repeats: int) -> float:
-    """Median over repeats of an epoch that is not the first."""
-    torch.set_num_threads(row["threads"])
-    times: list[float] = []
-
-    def keep(state) -> None:
-        times.append(state.history[-1]["seconds"])
-
-    fit_em(x[: row["n"]], row["h"], family=row["family"], n_epochs=repeats + 1, polish=0, callback=keep,
-           generator=torch.Generator().manual_seed(0), progress=False)  # fmt: skip
-    torch.set_num_threads(1)
-    return round(float(torch.tensor(times).diff().median()), 4)
-
-
-def ceilings(x: Tensor, sizes: Profile) -> dict:
-    """What this machine can do with one thread: products of matrices, and copies in memory."""
-    matrix, block = torch.randn(1024, 1024), torch.randn(2**25)
+    Repeats have the same seed and so the same dictionaries: the first is judged, and `repeat_difference` is
+    the largest difference of the others' last ELBOs from its last one.  Seconds are medians over repeats.
+    """
+    runs = [list(learn())]  # learning first, so that judging does not warm or cool the machine in between
+    while len(runs) < repeats and sum(points[-1][0] for points in runs) < REPEAT_WITHIN:
+        runs.append(list(learn()))
+    seconds = [median(times) for times in zip(*([s for s, _ in points] for points in runs), strict=True)]
+    elbos = [held_out(x_test, dictionary, "diagonal") for _, dictionary in runs[0]]
+    others = [held_out(x_test, points[-1][1], "diagonal") for points in runs[1:]]
     return {
-        "flops": 2 * 1024**3 / best_seconds(lambda: matrix @ matrix),
-        "bytes_per_second": 2 * 4 * 2**25 / best_seconds(lambda: block.clone()),
+        "curve": [{"seconds": round(s, 3), "elbo": elbo} for s, elbo in zip(seconds, elbos, strict=True)],
+        "full_elbo": held_out(x_test, runs[0][-1][1], "full"),
+        "repeats": len(runs),
+        "repeat_seconds": [round(points[-1][0], 3) for points in runs],
+        "repeat_difference": max((abs(elbo - elbos[-1]) for elbo in others), default=0.0),
     }
 
 
-def best_seconds(operation: Callable[[], object], repeats: int = 10) -> float:
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        operation()
-        times.append(time.perf_counter() - started)
-    return min(times)
+def held_out(x_test: Tensor, dictionary: Tensor, family: str) -> float:
+    stats = all_cores(fit_posterior, x_test, dictionary, family)[1]
+    return round(float(entropy_elbo(stats)), 4)
+
+
+def all_cores(function: Callable, *arguments):
+    """What is not timed may use the whole machine."""
+    with threads(os.cpu_count() or 1):
+        return function(*arguments)
 
 
 def machine() -> dict:

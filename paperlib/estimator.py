@@ -89,8 +89,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         *,
         annealing="none",
         n_epochs=10,
-        batch_size=128,
-        learning_rate=0.08,
+        batch_size=256,
+        learning_rate=0.2,
         polish=40,
         random_state=None,
     ):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -56,9 +55,9 @@ class GaussianPosterior:
         """H[q] = ½ log |2πe T| of each data point, in nats."""
         return (self.mean.shape[-1] * LOG_2_PI_E + self.log_det()) / 2
 
-    def second_moment(self) -> Float[Tensor, "H H"]:
-        """Σₙ (ν νᵀ + T), what the dictionary's normal equations need."""
-        return self.mean.T @ self.mean + self.covariance_sum
+    def spread(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
+        """W̃ Σₙ T⁽ⁿ⁾, from which the statistics' trace and the dictionary's gradient follow."""
+        return dictionary @ self.covariance_sum
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,12 @@ class DiagonalGaussian(GaussianPosterior):
     def covariance(self) -> Float[Tensor, "N H H"]:
         return torch.diag_embed(self.variance)
 
-    @cached_property
+    @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
         return torch.diag(self.variance.sum(0))
+
+    def spread(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
+        return dictionary * self.variance.sum(0)
 
     def log_det(self) -> Float[Tensor, " N"]:
         return 2 * self.deviation.log().sum(-1)
@@ -106,7 +108,7 @@ class LowRankGaussian(GaussianPosterior):
     def covariance(self) -> Float[Tensor, "N H H"]:
         return torch.diag_embed(self.deviation.square()) + self.factor @ self.factor.mT
 
-    @cached_property
+    @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
         tall = self.factor.transpose(0, 1).flatten(1)
         return torch.diag(self.deviation.square().sum(0)) + tall @ tall.T
@@ -136,10 +138,10 @@ class FullGaussian(GaussianPosterior):
     def covariance(self) -> Float[Tensor, "N H H"]:
         return self.scale_tril @ self.scale_tril.mT
 
-    @cached_property
+    @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
-        wide = self.scale_tril.transpose(0, 1).flatten(1)
-        return wide @ wide.T
+        rows = self.scale_tril.mT.flatten(0, 1)  # no copy of what `infer_full` returns
+        return rows.T @ rows
 
     def log_det(self) -> Float[Tensor, " N"]:
         return _cholesky_log_det(self.scale_tril)
@@ -154,6 +156,8 @@ FAMILIES = {"diagonal": DiagonalGaussian, "low-rank": LowRankGaussian, "full": F
 
 def concatenate(posteriors: list[GaussianPosterior]) -> GaussianPosterior:
     """Posteriors of one family for several batches of data as those of all of them, in order."""
+    if len(posteriors) == 1:
+        return posteriors[0]
     family = type(posteriors[0])
     return family(*(torch.cat([getattr(p, f.name) for p in posteriors]) for f in fields(family)))
 

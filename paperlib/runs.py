@@ -52,8 +52,8 @@ class TrainingConfig:
     posterior: str = "diagonal"
     annealing: str = "none"
     epochs: int = 10
-    batch_size: int = 128
-    learning_rate: float = 0.08
+    batch_size: int = 256
+    learning_rate: float = 0.2
     polish: int | None = None
     seed: int = 0
     device: str = "cpu"

@@ -60,11 +60,22 @@ class PosteriorStatistics:
                 f"{tuple(dictionary.shape)} do not fit; expected (N, D), (N, H) and (D, H)."
             )
         residual = x - posterior.mean @ dictionary.T
+        return cls.from_residual(residual, posterior, dictionary, posterior.spread(dictionary))
+
+    @classmethod
+    def from_residual(
+        cls,
+        residual: Float[Tensor, "N D"],
+        posterior: GaussianPosterior,
+        dictionary: Float[Tensor, "*shape"],
+        spread: Float[Tensor, "*shape"],
+    ) -> PosteriorStatistics:
+        """The same from x − W̃ν and W̃ Σₙ T⁽ⁿ⁾, for those who have them already."""
         return cls(
-            count=len(x),
-            n_features=x.shape[1],
+            count=len(residual),
+            n_features=residual.shape[1],
             squared_residual=_sum64(residual.square().sum(-1)),
-            trace=(posterior.covariance_sum.double() * (dictionary.T @ dictionary)).sum(),
+            trace=_sum64((dictionary * spread).sum(-1)),
             magnitude=_sum64(expected_magnitude(posterior.mean, posterior.std)),
             log_det=_sum64(posterior.log_det()),
         )

@@ -8,9 +8,10 @@ import torch
 from problems import random_dictionary, random_posterior
 from scipy import optimize, special, stats
 
+from paperlib.data import PatchSampler, load_images
 from paperlib.errors import InputError
-from paperlib.inference import full, infer_full
-from paperlib.inference.full import inverse_cholesky
+from paperlib.inference import closed_form_scales, fit_posterior, full, infer_full, infer_lbfgs
+from paperlib.inference.full import inverse_cholesky_
 from paperlib.model import SparseCodingModel, normalize_columns
 from paperlib.objectives import EntropyWeights, classical_elbo
 from paperlib.statistics import PosteriorStatistics
@@ -118,6 +119,22 @@ def test_a_few_steps_from_a_cold_start_suffice():
     assert relative.quantile(0.999) < 1e-5
 
 
+def test_agrees_with_lbfgs_in_float64_on_image_patches():
+    patches = PatchSampler(load_images("photos"), 8, seed=0).draw(550)
+    x, dictionary = patches[:50], normalize_columns(patches[-40:].T)
+    variance, scales = closed_form_scales(fit_posterior(patches, dictionary)[1], torch.float32)
+    found = infer_full(x, dictionary, scales, variance).to(torch.float64)
+    x, dictionary, scales, variance = (value.double() for value in (x, dictionary, scales, variance))
+    optimum = infer_lbfgs(
+        x, dictionary, "full", prior_scales=scales, noise_variance=variance, max_iterations=2000
+    )
+    ours, theirs = (elbos(x, dictionary, scales, variance, q) for q in (found, optimum))
+    torch.testing.assert_close(ours, theirs, atol=1e-7, rtol=0)
+    for name in ("mean", "std"):
+        difference = (getattr(found, name) - getattr(optimum, name)).abs().max()
+        assert difference / variance.sqrt() < 3e-4, name
+
+
 def test_any_start_leads_to_the_same_posteriors():
     x, dictionary, scales, variance = problem(1, 25, 10)
     cold = infer_full(x, dictionary, scales, variance, tolerance=1e-8)
@@ -182,7 +199,8 @@ def test_inverse_cholesky_factors_by_halves(size):
     generator = torch.Generator().manual_seed(size)
     square = torch.randn(4, size, size + 3, generator=generator, dtype=torch.float64)
     matrices = square @ square.mT / size
-    root, valid = inverse_cholesky(matrices)
+    root = matrices.clone()
+    valid = inverse_cholesky_(root)
     expected = np.linalg.inv(np.linalg.cholesky(matrices.numpy()))
     assert valid.all()
     np.testing.assert_allclose(root, expected, rtol=1e-8, atol=1e-8)
@@ -192,4 +210,4 @@ def test_inverse_cholesky_says_which_matrices_are_not_positive_definite():
     matrices = torch.eye(40).repeat(3, 1, 1)
     matrices[1, 30, 30] = -1  # in the second half
     matrices[2, 3, 3] = 0
-    assert inverse_cholesky(matrices)[1].tolist() == [True, False, False]
+    assert inverse_cholesky_(matrices).tolist() == [True, False, False]

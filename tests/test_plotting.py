@@ -105,3 +105,23 @@ def test_prior_scales_and_collapse_and_overview():
 
 def test_notebooks_get_a_picture_whatever_the_backend():
     assert plotting.plot_fields(torch.ones(4, 2), (2, 2))._repr_png_().startswith(b"\x89PNG")
+
+
+def test_methods_of_one_kind_have_one_color_and_lines_of_their_own():
+    rows = [{"seconds": 1.0, "elbo": 3.0}, {"seconds": 9.0, "elbo": 5.0}]
+    names = ["EM, diagonal", "Monte Carlo", "EM, full"]
+    figure = plotting.plot_benchmark(dict.fromkeys(names, rows), {"the best": 5.0}, lowest=2.0)
+    assert_drawn(figure, 1)
+    diagonal, monte_carlo, full, target = figure.axes[0].lines
+    assert diagonal.get_color() == full.get_color() != monte_carlo.get_color()
+    assert diagonal.get_linestyle() != full.get_linestyle()
+    assert list(target.get_ydata()) == [5, 5]
+
+
+def test_scaling_has_a_panel_a_size_and_two_lines_for_each_family():
+    points = {"diagonal": [(64, 2.0, 1.0), (16, 1.0, 0.5)], "full": [(16, 9.0, 8.0), (64, 90.0, 80.0)]}
+    figure = plotting.plot_scaling({"D": points, "H": points})
+    assert_drawn(figure, 2)
+    measured, predicted, *_ = figure.axes[0].lines
+    assert list(measured.get_ydata()) == [1, 2]
+    assert list(predicted.get_ydata()) == [0.5, 1]

@@ -20,8 +20,8 @@ from paperlib.cli import options
               type=click.Choice(["none", "prior", "likelihood", "energy"]),
               help="Which entropy is weighted by a schedule (Eq. 17).")  # fmt: skip
 @click.option("--epochs", default=10, show_default=True, help="Passes over the patches.")
-@click.option("--batch-size", default=128, show_default=True, help="Patches a dictionary step.")
-@click.option("--learning-rate", default=0.08, show_default=True, help="First dictionary rate; falls to 0.")
+@click.option("--batch-size", default=256, show_default=True, help="Patches a dictionary step.")
+@click.option("--learning-rate", default=0.2, show_default=True, help="First dictionary rate; falls to 0.")
 @click.option("--polish", type=int, help="Iterations of L-BFGS over all patches after the epochs "
               "(default: 40 with diagonal posteriors, 5 with full ones).")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Decides patches, first dictionary and order.")

@@ -20,7 +20,7 @@ from paperlib.objectives import EntropyWeights
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.special import SQRT_2_OVER_PI
 
-MIN_RELATIVE_STD = 1e-6  # τ/σ below which float32 would underflow in the prior's curvature
+MIN_WIDTH = 1e-6  # t/σ below which float32 would underflow in the prior's curvature
 
 
 def infer_diagonal(
@@ -55,31 +55,28 @@ def infer_diagonal(
     """
     weights = weights or EntropyWeights()
     scale = prior_scales * (weights.posterior / weights.prior)
-    variance = noise_variance * (weights.posterior / weights.likelihood)
+    noise_std = (noise_variance * (weights.posterior / weights.likelihood)).sqrt()
     gram = dictionary.T @ dictionary if gram is None else gram
     gram_norm = torch.linalg.eigvalsh(gram)[-1] if gram_norm is None else gram_norm
-    start = cold_start(len(x), scale, variance) if start is None else start
+    start = cold_start(len(x), scale, noise_std.square()) if start is None else start
 
-    precision = 1 / variance
-    target = (x @ dictionary) * precision
-    coupling = gram * precision
-    rate = 1 / scale
+    # in units in which σ = 1, with t = √2 τ, so that erf(ν/t) and exp(−ν²/t²) need no factors
+    minus_target = (x @ dictionary).div_(-noise_std)
+    rate = noise_std / scale
     slope_at_zero = SQRT_2_OVER_PI * rate
-    curvature_bound = gram_norm * precision
-    lowest, highest = MIN_RELATIVE_STD * variance.sqrt(), variance.sqrt()
-
-    mean, std, point, momentum = start.mean, start.deviation, start.mean, 1.0
+    mean, width = start.mean / noise_std, start.deviation * (math.sqrt(2) / noise_std)
+    point, momentum = mean, 1.0
     for _ in range(n_steps):
-        ratio = point / std
+        ratio = point / width
         squared_ratio = ratio.square()
-        gradient = torch.addmm(torch.erf(ratio.mul_(math.sqrt(0.5))).mul_(rate), point, coupling).sub_(target)
-        gradient.div_(curvature_bound + slope_at_zero / std)
-        updated = point - gradient
-        std = newton_std(std, squared_ratio, precision, slope_at_zero).clamp_(lowest, highest)
+        gradient = torch.addmm(torch.addcmul(minus_target, ratio.erf_(), rate), point, gram)
+        bound = (math.sqrt(2) * slope_at_zero / width).add_(gram_norm)
+        updated = torch.addcdiv(point, gradient, bound, value=-1)
+        width = newton_width(width, squared_ratio, 1.0, slope_at_zero).clamp_(MIN_WIDTH, math.sqrt(2))
         next_momentum = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
         point = torch.lerp(mean, updated, 1 + (momentum - 1) / next_momentum)
         mean, momentum = updated, next_momentum
-    return DiagonalGaussian(mean, std)
+    return DiagonalGaussian(mean.mul_(noise_std), width.mul_(noise_std / math.sqrt(2)))
 
 
 def cold_start(
@@ -91,9 +88,18 @@ def cold_start(
     return DiagonalGaussian(torch.zeros(n_points, len(std)).to(std), std.expand(n_points, -1).clone())
 
 
-def newton_std(std: Tensor, squared_ratio: Tensor, precision: Tensor, slope_at_zero: Tensor) -> Tensor:
-    """One safeguarded Newton step for τ²/σ² + (τ/λ) √(2/π) e^{−ν²/2τ²} = 1, which has exactly one root."""
-    quadratic = std.square() * precision
-    prior = torch.exp(squared_ratio * -0.5).mul_(std).mul_(slope_at_zero)
-    step = (1 - quadratic - prior).div_(quadratic.mul_(2).add_(prior.addcmul_(prior, squared_ratio)))
-    return step.clamp_(-0.5, 1.0).mul_(std).add_(std)
+def newton_width(
+    width: Float[Tensor, "N H"],
+    squared_ratio: Float[Tensor, "N H"],
+    precision: float | Float[Tensor, "N H"],
+    slope_at_zero: Float[Tensor, " H"],
+) -> Float[Tensor, "N H"]:
+    """One safeguarded Newton step for precision·τ² + slope·τ e^{−ν²/2τ²} = 1, which has exactly one root.
+
+    In terms of t = √2 τ and ν²/t²; the latter is overwritten.
+    """
+    prior = torch.exp(-squared_ratio).mul_(width).mul_(slope_at_zero / math.sqrt(2))
+    quadratic = width.square().mul_(precision)  # twice the first term
+    missing = torch.add(prior, quadratic, alpha=0.5).neg_().add_(1)
+    step = missing.div_(quadratic.addcmul_(prior, squared_ratio.mul_(2).add_(1)))
+    return torch.addcmul(width, width, step.clamp_(-0.5, 1.0))

@@ -14,6 +14,7 @@ lower f, shorter ones towards κ(ν, τ), which is always a direction of descent
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from paperlib.errors import InputError
-from paperlib.inference.diagonal import cold_start, newton_std
+from paperlib.inference.diagonal import cold_start, newton_width
 from paperlib.objectives import EntropyWeights
 from paperlib.posteriors import FullGaussian, GaussianPosterior, concatenate
 from paperlib.special import (
@@ -118,7 +119,7 @@ class _State:
             mine[index] = others
 
     def posterior(self, noise_std: Float[Tensor, ""]) -> FullGaussian:
-        return FullGaussian(self.mean.flip(-1) * noise_std, self.root.mT.flip(-1, -2).mul_(noise_std))
+        return FullGaussian(self.mean.flip(-1) * noise_std, self.root.flip(-1, -2).mul_(noise_std).mT)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class _Problem:
         dictionary = dictionary.flip(1)
         gram = dictionary.T @ dictionary
         # below this, adding κ to a singular G changes nothing but rounding
-        least_kappa = 2 * torch.finfo(gram.dtype).eps * torch.linalg.matrix_norm(gram, 2)
+        least_kappa = 2 * torch.finfo(gram.dtype).eps * torch.linalg.matrix_norm(gram)
         return cls(gram, x @ dictionary, scales.flip(0).clamp_min(LEAST_SCALE), least_kappa)
 
     def start(self, posterior: GaussianPosterior | None, noise_std: Float[Tensor, ""]) -> _State:
@@ -165,9 +166,9 @@ class _Problem:
 
     def evaluate(self, mean: Tensor, kappa: Tensor, target: Tensor) -> tuple[_State, Bool[Tensor, " N"]]:
         """State at (ν, κ), and for which points T⁻¹ is positive definite in this arithmetic."""
-        precision = self.gram.expand(len(kappa), -1, -1).clone()
-        _diagonal(precision).add_(kappa)
-        root, valid = inverse_cholesky(precision)
+        root = self.gram.expand(len(kappa), -1, -1).clone()
+        _diagonal(root).add_(kappa)
+        valid = inverse_cholesky_(root)
         return _State(mean, kappa, root, root.square().sum(-2).sqrt(), mean @ self.gram - target), valid
 
     def minimize(self, state: _State, n_steps: int, tolerance: float) -> _State:
@@ -218,11 +219,11 @@ class _Problem:
         mean = state.mean + newton
         # G_hh = 1 is the precision if all other latents were known
         cavity = (state.std.pow(-2) - state.kappa).clamp(self.least_kappa, torch.ones_like(self.least_kappa))
-        std = state.std
+        width = math.sqrt(2) * state.std
         for _ in range(4):
-            ratio = (mean / std).square().clamp_max(1e6)  # e^{−ratio/2} is 0 long before
-            std = newton_std(std, ratio, cavity, SQRT_2_OVER_PI / self.scales)
-        return self.kappa_at(mean, std)
+            ratio = (mean / width).square().clamp_max(1e6)  # e^{−ratio} is 0 long before
+            width = newton_width(width, ratio, cavity, SQRT_2_OVER_PI / self.scales)
+        return self.kappa_at(mean, width / math.sqrt(2))
 
     def is_lower(self, after: _State, before: _State) -> Bool[Tensor, " N"]:
         """Whether f fell, up to rounding: differences are taken term by term, where they do not cancel."""
@@ -236,10 +237,8 @@ class _Problem:
         return change <= 4 * torch.finfo(change.dtype).eps * (1 + prior_before).sum(-1)
 
 
-def inverse_cholesky(
-    matrices: Float[Tensor, "N H H"],
-) -> tuple[Float[Tensor, "N H H"], Bool[Tensor, " N"]]:
-    """L⁻¹ of A = LLᵀ for each matrix, and for which matrices A is positive definite in this arithmetic.
+def inverse_cholesky_(matrices: Float[Tensor, "N H H"]) -> Bool[Tensor, " N"]:
+    """L⁻¹ of A = LLᵀ in place of each A, and for which matrices A is positive definite in this arithmetic.
 
     By halves down to LEAF_SIZE, so that nearly all operations are products of matrices; for H = 100 this
     takes half the time of LAPACK's factor and triangular inverse.
@@ -248,17 +247,17 @@ def inverse_cholesky(
     if size <= LEAF_SIZE:
         factor, failure = torch.linalg.cholesky_ex(matrices)
         identity = torch.eye(size, dtype=factor.dtype, device=factor.device).expand_as(factor)
-        return torch.linalg.solve_triangular(factor, identity, upper=False), failure == 0
+        matrices.copy_(torch.linalg.solve_triangular(factor, identity, upper=False))
+        return failure == 0
     half = size // 2
-    first, first_valid = inverse_cholesky(matrices[:, :half, :half])
-    below = matrices[:, half:, :half] @ first.mT  # L's own lower left block
-    second, second_valid = inverse_cholesky(
-        torch.baddbmm(matrices[:, half:, half:], below, below.mT, alpha=-1)
-    )
-    root = torch.zeros_like(matrices)
-    root[:, :half, :half], root[:, half:, half:] = first, second
-    root[:, half:, :half] = -(second @ below) @ first
-    return root, first_valid & second_valid
+    first, corner = matrices[:, :half, :half], matrices[:, half:, :half]
+    second = matrices[:, half:, half:]
+    valid = inverse_cholesky_(first)
+    below = corner @ first.mT  # L's own lower left block
+    valid &= inverse_cholesky_(second.sub_(below @ below.mT))
+    corner.copy_((second @ below) @ first).neg_()
+    matrices[:, :half, half:] = 0
+    return valid
 
 
 def _diagonal(matrices: Float[Tensor, "N H H"]) -> Float[Tensor, "N H"]:

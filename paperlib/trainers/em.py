@@ -37,7 +37,7 @@ from paperlib.trainers.visit import Visit, visit
 from paperlib.validation import check_data, check_positive
 
 MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
-MOMENTUM = 0.9
+MOMENTUM = 0.8
 FINAL_ROUNDS = 5  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
 FINAL_GAIN = 2e-3  # nats a data point that another round must gain
 # λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
@@ -57,7 +57,7 @@ class Family:
 
 FAMILIES = {
     "diagonal": Family(infer_diagonal, lambda h: h, share=2**20, n_steps=5, polish=40),
-    "full": Family(infer_full, lambda h: h**2, share=64, n_steps=1, polish=5),
+    "full": Family(infer_full, lambda h: h**2, share=128, n_steps=1, polish=5),
 }
 
 
@@ -95,8 +95,8 @@ def fit_em(
     family: str = "diagonal",
     n_epochs: int = 10,
     annealing: str = "none",
-    batch_size: int = 128,
-    learning_rate: float = 0.08,
+    batch_size: int = 256,
+    learning_rate: float = 0.2,
     n_steps: int | None = None,
     polish: int | None = None,
     generator: torch.Generator,
@@ -243,10 +243,8 @@ def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyW
 def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
     """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the running second moments; then unit columns."""
     count = visited.stats.count
-    usage = visited.second_moment.diagonal() / count
-    state.usage = torch.lerp(state.usage, usage, _forgetting(state, count))
-    gradient = visited.gradient(state.dictionary)
-    state.velocity = torch.addcdiv(state.velocity * MOMENTUM, gradient, state.usage * count)
+    state.usage = torch.lerp(state.usage, visited.usage / count, _forgetting(state, count))
+    state.velocity = torch.addcdiv(state.velocity * MOMENTUM, visited.gradient, state.usage * count)
     state.dictionary = normalize_columns(state.dictionary + rate * state.velocity)
 
 

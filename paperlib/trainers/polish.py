@@ -82,7 +82,7 @@ class _Problem:
         self.best = summarize(x, posterior, dictionary).total(processes)
         self.elbo = -np.inf
         noise_variance, _ = closed_form_scales(self.best.stats, x.dtype)
-        self.scale = (self.best.second_moment.diagonal() / (self.best.stats.count * noise_variance)).sqrt()
+        self.scale = (self.best.usage / (self.best.stats.count * noise_variance)).sqrt()
 
     def start(self) -> np.ndarray:
         return (self.dictionary * self.scale).flatten().double().cpu().numpy()
@@ -97,7 +97,7 @@ class _Problem:
         ).total(self.processes)
         elbo = float(entropy_elbo(trial.stats))
         noise_variance, _ = closed_form_scales(trial.stats, dictionary.dtype)
-        gradient = trial.gradient(dictionary) / (trial.stats.count * noise_variance)
+        gradient = trial.gradient / (trial.stats.count * noise_variance)
         gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
         improved = elbo > self.elbo
         if improved:

@@ -26,14 +26,16 @@ class Visit:
         do not fit into memory.
     stats : PosteriorStatistics
         Sums of the posteriors themselves, covariances included; they decide λ, σ² and the ELBO (Theorem 2).
-    cross, second_moment : tensors (D, H) and (H, H)
-        Σ xνᵀ and Σ (ννᵀ + T), which decide the dictionary.
+    gradient : tensor (D, H)
+        Σ (xνᵀ − W̃(ννᵀ + T)), which is σ² times the ELBO's gradient in W̃ at optimal posteriors.
+    usage : tensor (H,)
+        Σ E_q z_h², the curvature that each field has.
     """
 
     marginals: DiagonalGaussian
     stats: PosteriorStatistics
-    cross: Float[Tensor, "D H"]
-    second_moment: Float[Tensor, "H H"]
+    gradient: Float[Tensor, "D H"]
+    usage: Float[Tensor, " H"]
 
     def total(self, processes: Processes) -> Visit:
         """The same marginals, and the sums over all processes."""
@@ -42,15 +44,11 @@ class Visit:
         stats = self.stats
         count, *sums = processes.add([
             torch.tensor(stats.count), stats.squared_residual, stats.trace, stats.magnitude, stats.log_det,
-            self.cross, self.second_moment,
+            self.gradient, self.usage,
         ])  # fmt: skip
-        *scalars, cross, second_moment = sums
+        *scalars, gradient, usage = sums
         stats = PosteriorStatistics(int(count), stats.n_features, *scalars)
-        return replace(self, stats=stats, cross=cross, second_moment=second_moment)
-
-    def gradient(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
-        """Σ (xνᵀ − W̃(ννᵀ + T)), which is σ² times the ELBO's gradient in W̃ at optimal posteriors."""
-        return torch.addmm(self.cross, dictionary, self.second_moment, alpha=-1)
+        return replace(self, stats=stats, gradient=gradient, usage=usage)
 
 
 def visit(
@@ -84,11 +82,13 @@ def visit(
         return summarize(batch, posterior, dictionary)
 
     parts = map_threads(visit_batch, range(0, max(len(x), 1), batch_size))
+    if len(parts) == 1:
+        return parts[0]
     return Visit(
         concatenate([part.marginals for part in parts]),
         sum(part.stats for part in parts),
-        sum(part.cross for part in parts),
-        sum(part.second_moment for part in parts),
+        sum(part.gradient for part in parts),
+        sum(part.usage for part in parts),
     )
 
 
@@ -96,9 +96,11 @@ def summarize(
     x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "D H"]
 ) -> Visit:
     """The visit that these posteriors are of."""
+    residual, spread = x - posterior.mean @ dictionary.T, posterior.spread(dictionary)
+    std = posterior.std
     return Visit(
-        DiagonalGaussian(posterior.mean, posterior.std),
-        PosteriorStatistics.from_batch(x, posterior, dictionary),
-        x.T @ posterior.mean,
-        posterior.second_moment(),
+        DiagonalGaussian(posterior.mean, std),
+        PosteriorStatistics.from_residual(residual, posterior, dictionary, spread),
+        residual.T @ posterior.mean - spread,
+        posterior.mean.square().sum(0) + std.square().sum(0),
     )
