@@ -6,6 +6,7 @@ by `classical_elbo` at the fitted λ and σ².  As in scikit-learn, a row is a c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral
 
@@ -19,7 +20,6 @@ from torch import Tensor
 
 from paperlib.errors import InputError
 from paperlib.inference import infer_diagonal
-from paperlib.inference.diagonal import cold_start
 from paperlib.model import SparseCodingModel
 from paperlib.objectives import classical_elbo
 from paperlib.posteriors import DiagonalGaussian, concatenate
@@ -30,7 +30,6 @@ from paperlib.trainers.em import initial_state
 DTYPES = ["float64", "float32"]  # the first one is for all other data
 BATCH_SIZE = 2_048  # bounds working memory; results do not depend on it
 E_STEPS = 100  # ends within 1e-7 nats of the optimum unless fields nearly coincide
-STREAM_E_STEPS = 20  # more than a visit in `fit`, whose posteriors start where the last visit left them
 
 
 class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -146,7 +145,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         x = self._to_tensor(X, reset=first)
         state = self._first_state(x) if first else self._last_state(x)
         # kept after the pass: what `fit_em` ends with makes λ and σ² those of `x` alone
-        self._train(state, x, n_epochs=1, polish=0, n_steps=STREAM_E_STEPS, callback=self._keep)
+        self._train(state, lambda epoch: x, n_epochs=1, polish=0, callback=self._keep)
         if first:
             self.n_iter_, self.history_ = 0, []
         self.n_iter_ += 1
@@ -263,22 +262,21 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return initial_state(x, int(n_components), torch.Generator().manual_seed(seed))
 
     def _last_state(self, x: Tensor) -> EMState:
-        """Where training stopped, with posteriors of no data for `x`, which has not been visited yet."""
+        """Where training stopped, without posteriors of `x`, which has not been visited yet."""
         model = self._model()
-        posterior = cold_start(len(x), model.prior_scales, model.noise_variance)
         tensors = {name: torch.tensor(array) for name, array in self._running.items()}
         return EMState(
             dictionary=model.dictionary,
             prior_scales=model.prior_scales,
             noise_variance=model.noise_variance,
-            mean=posterior.mean,
-            std=posterior.std,
+            mean=x.new_empty(0, len(self.components_)),
+            std=x.new_empty(0, len(self.components_)),
             seen=self._seen,
             seconds=self.history_[-1]["seconds"],
             **tensors,
         )
 
-    def _train(self, state: EMState, x: Tensor, **options) -> None:
+    def _train(self, state: EMState, x: Tensor | Callable[[int], Tensor], **options) -> None:
         """Run EM from `state`, which holds the random state too, and leave in it where EM stopped."""
         fit_em(
             x, state.dictionary.shape[1], batch_size=self.batch_size, learning_rate=self.learning_rate,

@@ -1,10 +1,10 @@
 """Fast EM: a few E-step iterations a visit, one preconditioned dictionary step a minibatch (Section 4.2).
 
 Every pass visits all data in minibatches.  A visit improves the minibatch's posteriors, diagonal or full,
-whose ν and τ are kept for the next visit.  Then the dictionary moves along the ELBO's gradient
-(x − W̃ν)νᵀ − W̃T, scaled by the running second moment of each latent and with momentum.  λ and σ² are the
-closed forms of Theorem 2 on statistics that forget slowly.  At the end L-BFGS polishes the dictionary on all
-data, with the E-step inside.
+whose ν and τ are kept for the next visit (unless every pass has data of its own).  Then the dictionary moves
+along the ELBO's gradient (x − W̃ν)νᵀ − W̃T, scaled by the running second moment of each latent and with
+momentum.  λ and σ² are the closed forms of Theorem 2 on statistics that forget slowly.  At the end L-BFGS
+polishes the dictionary on all data, with the E-step inside.
 """
 
 from __future__ import annotations
@@ -50,14 +50,21 @@ class Family:
 
     infer: Callable[..., GaussianPosterior]
     size: Callable[[int], int]  # numbers a data point that its E-step works on
+    epochs: float  # share of the epochs, the last ones, that have it instead of diagonal posteriors
+    rate: float  # share of the dictionary's rate: minibatches leave more noise the less posteriors hold down
     share: int  # data points of a minibatch that a thread takes
     n_steps: int  # of the E-step at a visit
+    cold_steps: int  # the same where every visit is the first
     polish: int
 
 
 FAMILIES = {
-    "diagonal": Family(infer_diagonal, lambda h: h, share=2**20, n_steps=5, polish=40),
-    "full": Family(infer_full, lambda h: h**2, share=128, n_steps=1, polish=5),
+    "diagonal": Family(
+        infer_diagonal, lambda h: h, epochs=1, rate=1, share=2**20, n_steps=5, cold_steps=10, polish=40
+    ),
+    "full": Family(
+        infer_full, lambda h: h**2, epochs=0.2, rate=0.25, share=128, n_steps=1, cold_steps=3, polish=5
+    ),
 }
 
 
@@ -73,6 +80,7 @@ class EMState:
     noise_variance: Float[Tensor, ""]
     prior_scales: Float[Tensor, " H"]
     random_state: UInt8[Tensor, " bytes"]
+    epoch: int = 0
     passes: int = 0
     seen: int = 0
     seconds: float = 0.0
@@ -83,13 +91,18 @@ class EMState:
         """ν and τ of all posteriors."""
         return DiagonalGaussian(self.mean, self.std)
 
+    def forget_posteriors(self, n_points: int) -> None:
+        """Make room for other data: posteriors of no data, at the present λ and σ²."""
+        posterior = cold_start(n_points, self.prior_scales, self.noise_variance)
+        self.mean, self.std = posterior.mean, posterior.deviation
+
     def to_dict(self) -> dict:
         """Plain tensors, numbers and lists, as `torch.load(weights_only=True)` accepts them."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def fit_em(
-    x: Float[Tensor, "N D"],
+    x: Float[Tensor, "N D"] | Callable[[int], Float[Tensor, "N D"]],
     n_latents: int,
     *,
     family: str = "diagonal",
@@ -99,6 +112,7 @@ def fit_em(
     learning_rate: float = 0.2,
     n_steps: int | None = None,
     polish: int | None = None,
+    reseed: bool = False,
     generator: torch.Generator,
     callback: Callable[[EMState], None] | None = None,
     state: EMState | None = None,
@@ -109,12 +123,15 @@ def fit_em(
 
     Parameters
     ----------
-    x : tensor (N, D)
-        Data; its dtype and device are used throughout.
+    x : tensor (N, D) or callable
+        Data; their dtype and device are used throughout.  If all data do not fit into memory, a function
+        ``x(epoch)`` that gives each epoch data of its own: then memory holds N (D + 2H) numbers of one epoch,
+        posteriors are not kept, and what comes after the epochs is for the last one's data.
     n_latents : int
         H.
     family : {"diagonal", "full"}
-        Covariance of the posteriors.
+        Covariance of the posteriors.  Full ones come in for the last fifth of the epochs, after a polish with
+        diagonal ones: they are twenty times the work.
     n_epochs : int
         Passes over the data.
     annealing : {"none", "prior", "likelihood", "energy"}
@@ -122,10 +139,14 @@ def fit_em(
     batch_size, learning_rate : int, float
         Minibatch and first dictionary rate, which falls linearly to 0.
     n_steps : int, optional
-        E-step iterations a visit: 5 for diagonal posteriors, one Newton step for full ones if not given.
+        E-step iterations a visit.  If not given, 5 for diagonal posteriors and one Newton step for full ones,
+        10 and 3 where every epoch has data of its own.
     polish : int, optional
         Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 40 for diagonal
         posteriors, 5 for full ones if not given.
+    reseed : bool
+        Between epochs, give fields that explain nothing (`paperlib.metrics.dead_fields`) the direction of
+        what is left unexplained of a random data point.
     generator : torch.Generator
         CPU generator of the first dictionary and of the order of visits.
     callback : callable, optional
@@ -149,41 +170,62 @@ def fit_em(
     InputError
         If data are not a finite matrix, the family is unknown or a number is not positive.
     """
-    check_data(x)
     if family not in FAMILIES:
         raise InputError(f"Unknown posterior family {family!r} of EM; choose one of {', '.join(FAMILIES)}.")
-    family = FAMILIES[family]
-    n_steps = family.n_steps if n_steps is None else n_steps
-    polish = family.polish if polish is None else polish
     check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size,
-                   learning_rate=learning_rate, n_steps=n_steps)  # fmt: skip
+                   learning_rate=learning_rate, n_steps=1 if n_steps is None else n_steps)  # fmt: skip
+    polish = FAMILIES[family].polish if polish is None else polish
     if polish < 0:
         raise InputError(f"polish must be 0 or more, not {polish}.")
-    schedule = annealing_schedules.schedule(annealing, n_epochs)
-    n_points = int(processes.add([torch.tensor(len(x))])[0])
-    state = initial_state(x, n_latents, generator, processes) if state is None else state
+    weights = annealing_schedules.schedule(annealing, n_epochs)
+    first = 0 if state is None else state.epoch
+    data = _data_of_epoch(x, min(first, n_epochs - 1))
+    state = initial_state(data, n_latents, generator, processes) if state is None else state
     generator.set_state(state.random_state)
-    bar = tqdm(total=n_epochs, initial=state.passes, desc="EM", unit="epoch", disable=not progress)
-    while state.passes < n_epochs:
+
+    def e_step(family: str) -> Callable[..., GaussianPosterior]:
+        usual = FAMILIES[family].cold_steps if callable(x) else FAMILIES[family].n_steps
+        return partial(FAMILIES[family].infer, n_steps=usual if n_steps is None else n_steps)
+
+    n_diagonal = int(n_epochs * (1 - FAMILIES[family].epochs))
+    bar = tqdm(total=n_epochs, initial=first, desc="EM", unit="epoch", disable=not progress)
+    for epoch in range(first, n_epochs):
         started = time.perf_counter()
-        rates = _falling_rates(learning_rate, state.passes, n_epochs, -(-n_points // batch_size))
-        with one_thread(elements=batch_size * family.size(n_latents)):
+        if callable(x):
+            data = data if epoch == first else _data_of_epoch(x, epoch, n_features=data.shape[1])
+            state.forget_posteriors(len(data))
+        present = family if epoch >= n_diagonal else "diagonal"
+        n_points = int(processes.add([torch.tensor(len(data))])[0])
+        rate = learning_rate * FAMILIES[present].rate
+        rates = _falling_rates(rate, epoch, n_epochs, -(-n_points // batch_size))
+        with one_thread(elements=batch_size * FAMILIES[present].size(n_latents)):
             order = torch.randperm(n_points, generator=generator).split(batch_size)
-            stats = _epoch(state, x, schedule[state.passes], order, rates, family, n_steps, processes)
+            stats = _epoch(
+                state, data, weights[epoch], order, rates, e_step(present), FAMILIES[present].share, processes
+            )
+        if reseed and epoch < n_epochs - 1:
+            _reseed(state, data, n_points, generator, processes)
         state.random_state = generator.get_state()
-        _record(state, stats, started, "em", schedule[state.passes - 1])
+        _record(state, stats, started, "em", weights[epoch])
         bar.update()
         bar.set_postfix(elbo=f"{state.history[-1]['elbo']:.2f}")
+        if polish and state.epoch == n_diagonal:
+            _polish(state, data, FAMILIES["diagonal"].polish, e_step("diagonal"), processes, progress)
         if callback is not None:
             callback(state)
     bar.close()
-    e_step = partial(family.infer, n_steps=n_steps)
     if polish:
-        _polish(state, x, polish, e_step, processes, progress)
+        _polish(state, data, polish, e_step(family), processes, progress)
     started = time.perf_counter()
-    stats = _final_e_step(state, x, e_step, processes)
+    stats = _final_e_step(state, data, e_step(family), processes)
     _record(state, stats, started, "final", EntropyWeights())
     return FitResult.from_posterior(state.dictionary, state.marginals, stats, state.history)
+
+
+def _data_of_epoch(x, epoch: int, n_features: int | None = None) -> Float[Tensor, "N D"]:
+    data = x(epoch) if callable(x) else x
+    check_data(data, n_features)
+    return data
 
 
 def initial_state(
@@ -207,25 +249,26 @@ def initial_state(
     )
 
 
-def _epoch(state, x, weights, order, rates, family, n_steps, processes) -> PosteriorStatistics:
+def _epoch(state, x, weights, order, rates, e_step, share, processes) -> PosteriorStatistics:
     """One pass over the data; returns the statistics gathered at each point's visit."""
     direction, stats = None, 0
     for points, rate in zip(order, rates, strict=True):
         index = processes.own(points).to(x.device)
         state.seen += len(points)
-        e_step = partial(family.infer, weights=weights, n_steps=n_steps)
-        if family.infer is infer_diagonal:
+        known = {"weights": weights}
+        if e_step.func is infer_diagonal:
             gram = state.dictionary.T @ state.dictionary
             gram_norm, direction = _largest_eigenvalue(gram, direction)
-            e_step = partial(e_step, gram=gram, gram_norm=gram_norm)
+            known |= {"gram": gram, "gram_norm": gram_norm}
         visited = visit(
-            e_step, x[index], state.dictionary, state.prior_scales, state.noise_variance,
-            state.marginals[index], batch_size=family.share,
+            partial(e_step, **known), x[index], state.dictionary, state.prior_scales, state.noise_variance,
+            state.marginals[index], batch_size=share,
         ).total(processes)  # fmt: skip
         state.mean[index], state.std[index] = visited.marginals.mean, visited.marginals.deviation
         stats = stats + visited.stats
         _update_scales(state, visited.stats, weights)
         _update_dictionary(state, visited, rate)
+    state.epoch += 1
     state.passes += 1
     return stats
 
@@ -246,6 +289,27 @@ def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
     state.usage = torch.lerp(state.usage, visited.usage / count, _forgetting(state, count))
     state.velocity = torch.addcdiv(state.velocity * MOMENTUM, visited.gradient, state.usage * count)
     state.dictionary = normalize_columns(state.dictionary + rate * state.velocity)
+
+
+def _reseed(state: EMState, x: Tensor, n_points: int, generator: torch.Generator, processes) -> None:
+    """Give each dead field the direction of a random data point's residual, and the others' mean scale."""
+    dead = dead_fields(state.prior_scales, state.noise_variance)
+    if len(dead) == 0:
+        return
+    points = torch.randint(n_points, (len(dead),), generator=generator)
+    places = processes.own(points).to(x.device)
+    residuals = x.new_zeros(len(dead), x.shape[1])
+    mine = points % processes.count == processes.rank
+    residuals[mine] = x[places] - state.mean[places] @ state.dictionary.T
+    (residuals,) = processes.add([residuals])
+    noise = 1e-3 * torch.randn(residuals.shape, generator=generator).to(residuals)  # a residual can be zero
+    living = state.prior_scales > state.prior_scales[dead].max()
+    typical = state.prior_scales[living].mean() if living.any() else state.noise_variance.sqrt()
+    state.dictionary[:, dead] = normalize_columns((residuals + noise).T)
+    state.velocity[:, dead], state.usage[dead] = 0, state.usage.mean()
+    state.prior_scales[dead] = typical
+    state.mean[:, dead] = 0
+    state.std[:, dead] = cold_start(1, state.prior_scales[dead], state.noise_variance).deviation
 
 
 def _forgetting(state: EMState, count: int) -> float:
