@@ -55,6 +55,8 @@ class TrainingConfig:
     batch_size: int = 256
     learning_rate: float = 0.2
     polish: int | None = None
+    fresh: bool = False
+    reseed: bool = False
     seed: int = 0
     device: str = "cpu"
     dtype: str = "float32"
@@ -123,7 +125,12 @@ def train(
     if (folder / "metrics.json").exists():
         return json.loads((folder / "metrics.json").read_text())
     dtype = getattr(torch, config.dtype)
-    x = sampler.take(np.arange(processes.rank, config.patches, processes.count)).to(config.device, dtype)
+
+    def draw(epoch: int) -> torch.Tensor:
+        numbers = epoch * config.patches + np.arange(processes.rank, config.patches, processes.count)
+        return sampler.take(numbers).to(config.device, dtype)
+
+    x = None if config.fresh else draw(0)
     checkpoint = folder / "checkpoint.pt"
 
     def save(state: EMState) -> None:
@@ -133,8 +140,9 @@ def train(
             _write_history(folder, state.history)
 
     result = fit_em(
-        x, config.latents, family=config.posterior, n_epochs=config.epochs, annealing=config.annealing,
-        batch_size=config.batch_size, learning_rate=config.learning_rate, polish=config.polish,
+        draw if config.fresh else x, config.latents, family=config.posterior, n_epochs=config.epochs,
+        annealing=config.annealing, batch_size=config.batch_size, learning_rate=config.learning_rate,
+        polish=config.polish, reseed=config.reseed,
         generator=torch.Generator().manual_seed(config.seed), callback=save,
         state=load_checkpoint(checkpoint, config.device, processes), processes=processes,
         progress=progress and first,
@@ -143,6 +151,7 @@ def train(
         return {}
     _write_history(folder, result.history)
     few, model = slice(GINI_POINTS), result.model
+    x = draw(config.epochs - 1) if config.fresh else x
     posterior = E_STEPS[config.posterior](
         x[few], model.dictionary, model.prior_scales, model.noise_variance, start=result.posterior[few]
     )

@@ -17,6 +17,7 @@ from paperlib.objectives import entropy_elbo
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import EMState, fit_em
+from paperlib.trainers.em import initial_state
 from paperlib.trainers.polish import polish_dictionary
 
 
@@ -71,6 +72,58 @@ def test_interrupted_training_continues_to_the_same_numbers(stop_after):
     resumed = fit(x, annealing="prior", state=EMState(**saved[stop_after - 1]), seed=99)
     assert torch.equal(whole.model.dictionary, resumed.model.dictionary)
     assert [row["elbo"] for row in whole.history] == [row["elbo"] for row in resumed.history]
+
+
+def test_interrupted_training_with_full_posteriors_continues_after_the_polish_before_them():
+    x, _ = sparse_data(300)
+    options, saved = {"family": "full", "n_epochs": 6}, []
+    whole = fit(x, **options, callback=lambda state: saved.append(copy.deepcopy(state.to_dict())))
+    assert [row["phase"] for row in whole.history[:6]] == ["em"] * 4 + ["polish"] * 2
+    for state in saved[2:]:
+        resumed = fit(x, **options, state=EMState(**state), seed=99)
+        assert torch.equal(whole.model.dictionary, resumed.model.dictionary)
+
+
+def test_data_of_its_own_for_every_epoch():
+    """A stream of data is learned from, each piece asked for once and in order, and interrupted at will."""
+    x, truth = sparse_data(8000)
+    pieces, asked, saved = x.split(800), [], []
+
+    def draw(epoch):
+        asked.append(epoch)
+        return pieces[epoch]
+
+    options = {"n_epochs": 10, "learning_rate": 0.1, "batch_size": 40}
+    whole = fit(draw, **options, callback=lambda state: saved.append(copy.deepcopy(state.to_dict())))
+    assert asked == list(range(10))
+    assert is_recovered(whole.model.dictionary, truth.dictionary, threshold=0.95)
+    assert len(whole.posterior) == 800
+    for state in saved[3], saved[-1]:
+        resumed = fit(draw, **options, state=EMState(**state), seed=99)
+        assert torch.equal(whole.model.dictionary, resumed.model.dictionary)
+
+
+def test_data_of_an_epoch_are_checked():
+    x, _ = sparse_data(100)
+    with pytest.raises(ValueError, match="7 features"):
+        fit(lambda epoch: x if epoch == 0 else x[:, :7])
+
+
+def test_dead_fields_are_revived_where_they_are_reseeded():
+    x, truth = sparse_data()
+    dead = [2, 5, 7]
+
+    def learned(reseed):
+        state = initial_state(x, 10, seeded())
+        state.dictionary = truth.dictionary.clone()
+        state.dictionary[:, dead] = truth.dictionary[:, [0, 1, 3]]
+        state.prior_scales = truth.prior_scales.clone()
+        state.prior_scales[dead] = 1e-4
+        return fit(x, state=state, n_epochs=10, reseed=reseed)
+
+    assert learned(reseed=False).dead_fields.tolist() == dead
+    revived = learned(reseed=True)
+    assert is_recovered(revived.model.dictionary, truth.dictionary, threshold=0.95)
 
 
 @pytest.mark.parametrize("annealing", KINDS)

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 
 from paperlib import runs
 from paperlib.cli import main
-from paperlib.data import Images
+from paperlib.data import Images, PatchSampler, load_images
 from paperlib.errors import InputError
+from paperlib.trainers import fit_em
 
 SMALL = [
     "--patch-size",
@@ -183,6 +184,22 @@ def test_scoring_prints_a_summary_and_full_posteriors_score_higher(finished, ima
     elbos = [float(result.stdout.split("ELBO")[1].split()[0]) for result in (diagonal, full)]
     assert elbos[1] > elbos[0]
     assert "dead fields 0 of 8" in diagonal.stdout
+
+
+def test_fresh_patches_in_every_epoch(image_file, tmp_path):
+    """Epoch k has the patches from k N on; the result is that of `fit_em` on them."""
+    folder = tmp_path / "fresh"
+    result = invoke("train", "--images", image_file, *SMALL, "--fresh", "--reseed", "--out", str(folder))
+    assert result.exit_code == 0, result.output
+    sampler = PatchSampler(load_images(image_file), 6, 0)
+    expected = fit_em(
+        lambda epoch: sampler.draw(400, start=400 * epoch), 8, n_epochs=3, polish=2, reseed=True,
+        generator=torch.Generator().manual_seed(0), progress=False,
+    )  # fmt: skip
+    torch.testing.assert_close(
+        torch.from_numpy(np.load(folder / "dictionary.npy")), expected.model.dictionary, atol=1e-4, rtol=0
+    )
+    assert json.loads((folder / "metrics.json").read_text())["elbo"] == pytest.approx(expected.elbo, abs=1e-4)
 
 
 def test_training_with_full_posteriors_is_judged_by_them(image_file, tmp_path):

@@ -24,6 +24,8 @@ from paperlib.cli import options
 @click.option("--learning-rate", default=0.2, show_default=True, help="First dictionary rate; falls to 0.")
 @click.option("--polish", type=int, help="Iterations of L-BFGS over all patches after the epochs "
               "(default: 40 with diagonal posteriors, 5 with full ones).")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="New patches in every epoch: --patches bounds the memory, not N.")
+@click.option("--reseed", is_flag=True, help="Between epochs, give dead fields a new direction.")
 @click.option("--seed", default=0, show_default=True, help="Decides patches, first dictionary and order.")
 @options.device
 @options.dtype
@@ -44,6 +46,8 @@ def train(
       paperlib train --out runs/first
       paperlib train --images olshausen --annealing prior --out runs/annealed
       paperlib train --images my_pictures/ --patch-size 12 --latents 64 --out runs/mine
+      paperlib train --posterior full --out runs/exact
+      paperlib train --fresh --patches 100_000 --epochs 1000 --out runs/endless
       paperlib train --out runs/first --resume
       torchrun --standalone --nproc-per-node=4 --max-restarts=3 -m paperlib train --out runs/b --resume
     """

@@ -142,8 +142,8 @@ def fit_em(
         E-step iterations a visit.  If not given, 5 for diagonal posteriors and one Newton step for full ones,
         10 and 3 where every epoch has data of its own.
     polish : int, optional
-        Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 40 for diagonal
-        posteriors, 5 for full ones if not given.
+        Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 40 with diagonal
+        posteriors, 5 with full ones if not given.
     reseed : bool
         Between epochs, give fields that explain nothing (`paperlib.metrics.dead_fields`) the direction of
         what is left unexplained of a random data point.
