@@ -42,7 +42,7 @@ test: $(STAMP)  ## Run the tests, and the reference notebooks with nbval
 references: $(STAMP)  ## Make the reference notebooks that `make test` compares with (tests/reference)
 	$(PYTHON) tests/references.py
 
-bench: $(STAMP)  ## Measure all trainers side by side (BENCH=quick: a minute; full: half an hour)
+bench: $(STAMP)  ## Measure all trainers side by side (BENCH=quick: minutes; full: most of an hour)
 	$(PYTHON) benchmarks/bench.py --profile '$(BENCH)' $(if $(IMAGES),--images '$(IMAGES)')
 
 lint: $(STAMP)  ## Check style and spelling

@@ -126,8 +126,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def partial_fit(self, X, y=None) -> SparseCoder:
         """Learn from one pass over a piece of a stream, a minibatch or more, on top of all learned before.
 
-        λ and σ² are averages that forget slowly (`paperlib.trainers.em.MEMORY`).  There is no annealing, for
-        which the last pass would have to be known.  The rate does not fall from call to call: so the
+        λ and σ² are averages that forget slowly (`paperlib.trainers.running.MEMORY`).  There is no annealing,
+        for which the last pass would have to be known.  The rate does not fall from call to call: so the
         dictionary follows a stream that changes; on one that does not, lower `learning_rate` to settle.
 
         Parameters

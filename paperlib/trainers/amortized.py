@@ -25,12 +25,13 @@ from tqdm import tqdm
 from paperlib import annealing as annealing_schedules
 from paperlib.encoders import Encoder
 from paperlib.errors import InputError
-from paperlib.inference import closed_form_scales, infer_diagonal, infer_full, initial_scales
+from paperlib.inference import infer_diagonal, infer_full, initial_scales
 from paperlib.model import SparseCodingModel, normalize_columns
 from paperlib.objectives import EntropyWeights, annealed_elbo, entropies
 from paperlib.posteriors import GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.result import FitResult, history_row
+from paperlib.trainers.running import newest_share, running_scales
 from paperlib.validation import check_data, check_positive
 
 E_STEPS = {"diagonal": infer_diagonal, "full": infer_full}  # those of which a few iterations are enough
@@ -297,10 +298,10 @@ class _Learner:
     def update_scales(self, stats: PosteriorStatistics) -> None:
         """Closed-form λ and σ² (Theorem 2) of the minibatch, mixed into the running ones."""
         self.seen += stats.count
-        share = min(1.0, stats.count / min(MEMORY, self.seen))
-        noise_variance, prior_scales = closed_form_scales(stats, self.dictionary.dtype)
-        self.noise_variance = torch.lerp(self.noise_variance, noise_variance, share)
-        self.prior_scales = torch.lerp(self.prior_scales, prior_scales, share)
+        share = newest_share(stats.count, self.seen, MEMORY)
+        self.noise_variance, self.prior_scales = running_scales(
+            self.noise_variance, self.prior_scales, stats, share
+        )
 
 
 def _check_refinement(family: str, refinement_steps: int) -> None:

@@ -33,10 +33,10 @@ from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.polish import BATCH_SIZE, polish_dictionary
 from paperlib.trainers.result import FitResult, history_row
+from paperlib.trainers.running import newest_share, running_scales
 from paperlib.trainers.visit import Visit, visit
 from paperlib.validation import check_data, check_positive
 
-MEMORY = 6_400  # data points after which running statistics have forgotten a share 1 − 1/e
 MOMENTUM = 0.8
 FINAL_ROUNDS = 5  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
 FINAL_GAIN = 2e-3  # nats a data point that another round must gain
@@ -275,10 +275,8 @@ def _epoch(state, x, weights, order, rates, e_step, share, processes) -> Posteri
 
 def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyWeights) -> None:
     """Closed-form λ and σ² (Theorem 2) of the minibatch, mixed into the running ones."""
-    noise_variance, prior_scales = closed_form_scales(stats, state.dictionary.dtype)
-    share = _forgetting(state, stats.count)
-    state.noise_variance = torch.lerp(state.noise_variance, noise_variance, share)
-    scales = torch.lerp(state.prior_scales, prior_scales, share)
+    share = newest_share(stats.count, state.seen)
+    state.noise_variance, scales = running_scales(state.noise_variance, state.prior_scales, stats, share)
     floor = ANNEALED_FLOOR if weights.prior > weights.posterior else FLOOR
     state.prior_scales = torch.maximum(scales, floor * state.noise_variance.sqrt())
 
@@ -286,7 +284,7 @@ def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyW
 def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
     """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the running second moments; then unit columns."""
     count = visited.stats.count
-    state.usage = torch.lerp(state.usage, visited.usage / count, _forgetting(state, count))
+    state.usage = torch.lerp(state.usage, visited.usage / count, newest_share(count, state.seen))
     state.velocity = torch.addcdiv(state.velocity * MOMENTUM, visited.gradient, state.usage * count)
     state.dictionary = normalize_columns(state.dictionary + rate * state.velocity)
 
@@ -310,11 +308,6 @@ def _reseed(state: EMState, x: Tensor, n_points: int, generator: torch.Generator
     state.prior_scales[dead] = typical
     state.mean[:, dead] = 0
     state.std[:, dead] = cold_start(1, state.prior_scales[dead], state.noise_variance).deviation
-
-
-def _forgetting(state: EMState, count: int) -> float:
-    """Share of the newest `count` points in running statistics; large while few have been seen."""
-    return min(1.0, count / min(MEMORY, max(count, state.seen)))
 
 
 def _falling_rates(first: float, n_passes: int, n_epochs: int, n_batches: int) -> np.ndarray:
