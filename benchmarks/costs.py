@@ -61,8 +61,9 @@ def visit_cost(family: str, n_features: int, n_latents: int, n_steps: int | None
     steps = FAMILIES[family].n_steps if n_steps is None else n_steps
     block = min(BATCH_SIZE, FAMILIES[family].share)  # patches of which W̃ᵀW̃ is taken once
     if family == "diagonal":
-        operations = 2 * steps * h**2 + 2 * d * h**2 / block
-        passes, functions, calls = 22 * steps * h, 2 * steps * h, 26 * steps
+        # products with W̃ᵀW̃ and with the inverse of its bound, which are made once a block
+        operations = 4 * steps * h**2 + (2 * d * h**2 + h**3) / block
+        passes, functions, calls = 20 * steps * h, 2 * steps * h, 24 * steps
     else:
         evaluations = steps + 1  # the first is that of the start
         # 4/3 H³ for the inverse of a Cholesky factor by halves, 2H³ for the sum of covariances; W̃ times

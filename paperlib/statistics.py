@@ -75,7 +75,7 @@ class PosteriorStatistics:
             count=len(residual),
             n_features=residual.shape[1],
             squared_residual=_sum64(residual.square().sum(-1)),
-            trace=_sum64((dictionary * spread).sum(-1)),
+            trace=(dictionary.double() * spread).sum(),
             magnitude=_sum64(expected_magnitude(posterior.mean, posterior.std)),
             log_det=_sum64(posterior.log_det()),
         )

@@ -206,7 +206,7 @@ def test_full_posteriors_learn_overlapping_fields_that_diagonal_ones_cannot_hold
     optimal = float(entropy_elbo(fit_posterior(data.x, full.model.dictionary, "full", tolerance=1e-6)[1]))
     truth = float(entropy_elbo(fit_posterior(data.x, data.model.dictionary, "full")[1]))
     assert full.elbo == pytest.approx(optimal, abs=1e-2)
-    assert full.elbo > truth - 0.05 and full.elbo > diagonal.elbo + 0.5
+    assert full.elbo > truth - 0.05 and full.elbo > diagonal.elbo + 0.05
 
 
 def test_numbers_do_not_depend_on_the_threads():

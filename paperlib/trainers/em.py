@@ -38,8 +38,8 @@ from paperlib.trainers.visit import Visit, visit
 from paperlib.validation import check_data, check_positive
 
 MOMENTUM = 0.8
-FINAL_ROUNDS = 5  # of E-step and scales on all data at the end; posteriors are warm, so few are enough
-FINAL_GAIN = 2e-3  # nats a data point that another round must gain
+FINAL_ROUNDS = 50  # at most, of E-step and scales on all data; where posteriors are warm, few are needed
+FINAL_GAIN = 5e-3  # nats a data point that another round must gain
 # λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
 ANNEALED_FLOOR, FLOOR = 1.0, 0.01
 
@@ -60,7 +60,7 @@ class Family:
 
 FAMILIES = {
     "diagonal": Family(
-        infer_diagonal, lambda h: h, epochs=1, rate=1, share=2**20, n_steps=5, cold_steps=10, polish=40
+        infer_diagonal, lambda h: h, epochs=1, rate=1, share=2**20, n_steps=4, cold_steps=8, polish=40
     ),
     "full": Family(
         infer_full, lambda h: h**2, epochs=0.2, rate=0.25, share=128, n_steps=1, cold_steps=3, polish=5
@@ -139,8 +139,8 @@ def fit_em(
     batch_size, learning_rate : int, float
         Minibatch and first dictionary rate, which falls linearly to 0.
     n_steps : int, optional
-        E-step iterations a visit.  If not given, 5 for diagonal posteriors and one Newton step for full ones,
-        10 and 3 where every epoch has data of its own.
+        E-step iterations a visit.  If not given, 4 for diagonal posteriors and one Newton step for full ones,
+        8 and 3 where every epoch has data of its own.
     polish : int, optional
         Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 40 with diagonal
         posteriors, 5 with full ones if not given.
@@ -251,18 +251,13 @@ def initial_state(
 
 def _epoch(state, x, weights, order, rates, e_step, share, processes) -> PosteriorStatistics:
     """One pass over the data; returns the statistics gathered at each point's visit."""
-    direction, stats = None, 0
+    stats = 0
     for points, rate in zip(order, rates, strict=True):
         index = processes.own(points).to(x.device)
         state.seen += len(points)
-        known = {"weights": weights}
-        if e_step.func is infer_diagonal:
-            gram = state.dictionary.T @ state.dictionary
-            gram_norm, direction = _largest_eigenvalue(gram, direction)
-            known |= {"gram": gram, "gram_norm": gram_norm}
         visited = visit(
-            partial(e_step, **known), x[index], state.dictionary, state.prior_scales, state.noise_variance,
-            state.marginals[index], batch_size=share,
+            partial(e_step, weights=weights), x[index], state.dictionary, state.prior_scales,
+            state.noise_variance, state.marginals[index], batch_size=share,
         ).total(processes)  # fmt: skip
         state.mean[index], state.std[index] = visited.marginals.mean, visited.marginals.deviation
         stats = stats + visited.stats
@@ -313,16 +308,6 @@ def _reseed(state: EMState, x: Tensor, n_points: int, generator: torch.Generator
 def _falling_rates(first: float, n_passes: int, n_epochs: int, n_batches: int) -> np.ndarray:
     """Learning rates of the next pass: linear from `first` at the very start to 0 at the very end."""
     return first * (1 - (n_passes * n_batches + np.arange(n_batches)) / (n_epochs * n_batches))
-
-
-def _largest_eigenvalue(gram: Tensor, direction: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Upper estimate of ‖G‖ by power iteration from the last minibatch's eigenvector (exact at first)."""
-    if direction is None:
-        direction = torch.linalg.eigh(gram).eigenvectors[:, -1]
-    for _ in range(2):
-        image = gram @ direction
-        direction = image / image.norm()
-    return 1.02 * image.norm(), direction
 
 
 def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: str, weights) -> None:
