@@ -351,7 +351,9 @@ def _final_e_step(state: EMState, x: Tensor, e_step, processes) -> PosteriorStat
         state.mean, state.std = visited.marginals.mean, visited.marginals.deviation
         state.noise_variance, state.prior_scales = closed_form_scales(visited.stats, x.dtype)
         elbo = float(entropies(visited.stats).elbo)
-        if elbo - best < FINAL_GAIN:
+        # where fields fit all data exactly, σ² has no limit but rounding
+        rounding = torch.finfo(x.dtype).eps ** 2 * state.prior_scales.square().mean()
+        if elbo - best < FINAL_GAIN or state.noise_variance <= rounding:
             break
         best = elbo
     return visited.stats
