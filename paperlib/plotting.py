@@ -494,7 +494,7 @@ def plot_scaling(
         ticks = sorted({size for points in families.values() for size, *_ in points})
         if len(ticks) <= 4:  # more would overlap
             axes.set_xticks(ticks, [f"{size:g}" for size in ticks])
-            axes.xaxis.minorticks_off()
+        axes.minorticks_off()
     row[0].set_ylabel("µs a patch and pass")
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.suptitle(title)
