@@ -1,0 +1,82 @@
+"""The benchmark: methods side by side, and how costs grow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from paperlib.plotting.style import COLORS, new_figure, styled
+
+LINES = [(line, marker) for marker in (".", "x") for line in ("-", "--", ":", "-.")]
+
+
+@styled
+def plot_benchmark(
+    curves: Mapping[str, Sequence[Mapping[str, float]]],
+    targets: Mapping[str, float],
+    lowest: float,
+    title: str | None = None,
+) -> Figure:
+    """Held-out ELBO over seconds of learning, on a logarithmic axis; a line a method.
+
+    Methods whose names agree up to the first comma have one color.
+
+    Parameters
+    ----------
+    curves : mapping
+        Name → rows with `seconds` and `elbo`.
+    targets : mapping
+        Label → ELBO drawn as a horizontal line.
+    lowest : float
+        Where the ELBO's axis begins.
+    """
+    figure = new_figure(9, 5)
+    axes = figure.subplots()
+    dashes: dict[str, cycle] = {}
+    for name, rows in curves.items():
+        kind = name.split(",")[0]
+        line, marker = next(dashes.setdefault(kind, cycle(LINES)))
+        axes.plot(
+            [row["seconds"] for row in rows], [row["elbo"] for row in rows], label=name, linestyle=line,
+            marker=marker, markersize=4, linewidth=1.4, color=COLORS[list(dashes).index(kind) % len(COLORS)],
+        )  # fmt: skip
+    for label, elbo in targets.items():
+        axes.axhline(elbo, color="0.6", linewidth=1, zorder=0)
+        axes.annotate(label, (0, elbo), (3, 2), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", color="0.3", fontsize=8)  # fmt: skip
+    axes.set(xscale="log", xlabel="seconds, one thread", ylabel="held-out ELBO [nats]", ylim=(lowest, None))
+    axes.set_title(title)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    return figure
+
+
+@styled
+def plot_scaling(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float, float]]]], title: str | None = None
+) -> Figure:
+    """Measured and predicted microseconds a patch over one size a panel, on logarithmic axes.
+
+    Parameters
+    ----------
+    panels : mapping
+        Label of the axis → posteriors → tuples of the size, measured and predicted microseconds.
+    """
+    figure = new_figure(9, 3.4)
+    row = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    for axes, (label, families) in zip(row, panels.items(), strict=True):
+        for color, (family, points) in zip(COLORS, families.items(), strict=False):
+            sizes, measured, predicted = zip(*sorted(points), strict=True)
+            axes.plot(sizes, measured, color=color, marker=".", label=f"{family}, measured")
+            axes.plot(sizes, predicted, color=color, linestyle=":", label=f"{family}, predicted")
+        axes.set(xscale="log", yscale="log", xlabel=label)
+        ticks = sorted({size for points in families.values() for size, *_ in points})
+        if len(ticks) <= 4:  # more would overlap
+            axes.set_xticks(ticks, [f"{size:g}" for size in ticks])
+        axes.minorticks_off()
+    row[0].set_ylabel("µs a patch and pass")
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.suptitle(title)
+    return figure

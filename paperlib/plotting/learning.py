@@ -1,0 +1,177 @@
+"""Learning: histories of training, prior scales and annealing (Figs. 3, 4, 9; Table 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from paperlib.errors import InputError
+from paperlib.metrics import DEAD_FIELD_RATIO
+from paperlib.model import SparseCodingModel
+from paperlib.plotting.fields import draw_mosaic, make_mosaic, sorted_fields
+from paperlib.plotting.style import COLORS, new_figure, styled
+
+X_LABELS = {"step": "passes over the data", "seconds": "seconds"}
+ELBO = {"elbo": "ELBO [nats]"}
+
+
+@styled
+def plot_history(
+    histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]],
+    quantities: Mapping[str, str] = ELBO,
+    *,
+    x: str = "step",
+    lowest: float | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Quantities of training histories over passes or seconds, one panel each, one color a label.
+
+    Epochs are dots, passes of the polish a line alone.  Over passes, those with annealed weights are shaded.
+
+    Parameters
+    ----------
+    histories : mapping
+        Label → histories (of several seeds) as in `FitResult.history`.
+    quantities : mapping
+        Key of the history's rows → label of the panel's vertical axis.
+    x : {"step", "seconds"}
+        What to draw over.
+    lowest : float, optional
+        Lower end of the vertical axes, to leave out a long climb.
+
+    Raises
+    ------
+    InputError
+        If `x` is none of the two, or a row lacks a quantity.
+    """
+    if x not in X_LABELS:
+        raise InputError(f"A history can be drawn over {' or '.join(X_LABELS)}, not over {x!r}.")
+    _check_rows(histories, [x, *quantities])
+    figure = new_figure(7.5 if len(quantities) == 1 else 9, 3.6)
+    panels = np.atleast_1d(figure.subplots(1, len(quantities)))
+    colors = dict(zip(histories, cycle(COLORS), strict=False))
+    for axes, (key, name) in zip(panels, quantities.items(), strict=True):
+        for label, runs in histories.items():
+            for history in runs:
+                _draw_run(axes, history, x, key, colors[label])
+        if x == "step" and (last := _last_annealed(histories)):
+            axes.axvspan(0, last, color="0.92", zorder=0)
+        axes.set(xlabel=X_LABELS[x], ylabel=name)
+        if lowest is not None:
+            axes.set_ylim(bottom=lowest)
+    lines = [Line2D([], [], color=color) for color in colors.values()]
+    figure.legend(lines, list(histories), loc="outside lower center", ncols=len(histories))
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_run(axes: Axes, history: Sequence[Mapping], x: str, y: str, color: str) -> None:
+    epochs = [row for row in history if row.get("phase", "em") == "em"]
+    axes.plot([row[x] for row in history], [row[y] for row in history], color=color, linewidth=1.4)
+    axes.plot([row[x] for row in epochs], [row[y] for row in epochs], "o", color=color, markersize=4)
+
+
+def _last_annealed(histories: Mapping[str, Sequence[Sequence[Mapping]]]) -> int:
+    rows = [row for runs in histories.values() for history in runs for row in history]
+    weights = ("prior_weight", "likelihood_weight")
+    return max((row["step"] for row in rows if any(row.get(key, 1) != 1 for key in weights)), default=0)
+
+
+def _check_rows(histories: Mapping[str, Sequence[Sequence[Mapping]]], keys: Iterable[str]) -> None:
+    for label, runs in histories.items():
+        for key in keys:
+            if any(key not in row for history in runs for row in history):
+                raise InputError(f"The history of {label!r} has rows without {key!r}; draw what it records.")
+
+
+@styled
+def plot_prior_scales(models: Mapping[str, SparseCodingModel], title: str | None = None) -> Figure:
+    """Prior scales in units of the noise, λ_h/σ, in descending order; below 0.1 a field counts as dead."""
+    figure = new_figure(7.5, 3.2)
+    axes = figure.subplots()
+    for label, model in models.items():
+        ratio = (model.prior_scales / model.noise_variance.sqrt()).sort(descending=True).values.cpu()
+        axes.plot(range(1, len(ratio) + 1), ratio, label=label)
+    axes.axhline(DEAD_FIELD_RATIO, color="0.4", linewidth=1, linestyle="--")
+    axes.text(1, 1.1 * DEAD_FIELD_RATIO, "dead below this line", color="0.3")
+    axes.set(xlabel="field, by rank", ylabel=r"$\lambda_h/\sigma$", yscale="log", title=title)
+    axes.legend()
+    return figure
+
+
+@styled
+def plot_collapse(
+    deviations: Float[Tensor, " K"],
+    gains: Mapping[float, Float[Tensor, " K"]],
+    scales: Mapping[float, Float[Tensor, "rounds H"]],
+    title: str | None = None,
+) -> Figure:
+    """What prior annealing does to fields that explain nothing, for each weight γ (the mappings' keys).
+
+    Parameters
+    ----------
+    deviations : tensor (K,)
+        τ/σ of a field with ν = 0.
+    gains : mapping
+        γ → change of the annealed objective (K,) in nats when one field has these τ.
+    scales : mapping
+        γ → λ_h/σ (rounds, H) while E-steps and closed-form scales alternate.
+    """
+    figure = new_figure(9, 3.6)
+    left, *others = figure.subplots(1, 1 + len(scales), width_ratios=[1.3, *[1] * len(scales)])
+    for gamma, gain in gains.items():
+        left.plot(deviations, gain, label=f"γ = {gamma:g}")
+    left.set(xscale="log", xlabel=r"$\tau/\sigma$ of a field with $\nu = 0$")
+    left.set_ylabel("change of the objective [nats]")
+    left.legend()
+    for axes, (gamma, ratio) in zip(others, scales.items(), strict=True):
+        axes.plot(ratio, color=COLORS[0], linewidth=0.6, alpha=0.6)
+        axes.set(yscale="log", xlabel="rounds", title=f"γ = {gamma:g}", ylim=(1e-4, 10))
+    others[0].set_ylabel(r"$\lambda_h/\sigma$, one line a field")
+    figure.suptitle(title)
+    return figure
+
+
+@styled
+def plot_overview(
+    bars: SparseCodingModel,
+    bars_shape: tuple[int, int],
+    images: SparseCodingModel,
+    patch_shape: tuple[int, int],
+    history: Sequence[Mapping[str, Any]],
+    title: str | None = None,
+) -> Figure:
+    """Fields learned from bars and from images, and the ELBO of the images as the sum of three entropies."""
+    figure = new_figure(10, 3.7)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.25])
+    draw_mosaic(left, make_mosaic(sorted_fields(bars), bars_shape), "fields learned from bars")
+    draw_mosaic(middle, make_mosaic(sorted_fields(images), patch_shape), "fields learned from images")
+    steps = [row["step"] for row in history]
+    terms = {
+        "ELBO, their sum": (1, "elbo", "black"),
+        r"mean $H[q]$": (1, "posterior_entropy", COLORS[0]),
+        r"$-H[p_\lambda(z)]$": (-1, "prior_entropy", COLORS[1]),
+        r"$-H[p_{\sigma^2}(x\,|\,z)]$": (-1, "likelihood_entropy", COLORS[2]),
+    }
+    for label, (sign, key, color) in terms.items():
+        values = [sign * row[key] for row in history]
+        right.plot(steps, values, color=color)
+        place = {"va": "bottom"} if values[-1] >= values[0] else {"va": "top", "xytext": (0, -3)}
+        right.annotate(
+            label, (steps[-1], values[-1]), **({"xytext": (0, 3)} | place),
+            textcoords="offset points", ha="right", color=color,
+        )  # fmt: skip
+    right.margins(y=0.12)
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.set(xlabel=X_LABELS["step"], title="ELBO while learning from images [nats]")
+    figure.suptitle(title)
+    return figure

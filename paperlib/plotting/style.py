@@ -1,0 +1,56 @@
+"""How all figures look, and tables: what the other modules here draw with.
+
+Colors are Okabe & Ito's, which color-blind readers can tell apart.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLE = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.prop_cycle": matplotlib.cycler(color=COLORS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "figure.titlesize": 11,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+}
+
+
+styled = matplotlib.rc_context(STYLE)  # decorates every function that draws
+
+
+class NotebookFigure(Figure):
+    """A figure without a window that notebooks show, whichever backend is active."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=120)
+        return buffer.getvalue()
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Empty figure of a size in inches (the book's pages are 8 wide)."""
+    return NotebookFigure(figsize=(width, height), layout="constrained")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts, which may hold Markdown and formulas; notebooks show it as a table of the page."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def _repr_markdown_(self) -> str:
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -1,0 +1,89 @@
+"""Model and theorems: lines, and samples and fields in the plane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from paperlib.model import SparseCodingModel
+from paperlib.plotting.style import COLORS, new_figure, styled
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of `plot_lines`: labeled lines over common values `x`, and a value of `x` to mark."""
+
+    x: Any
+    lines: Mapping[str, Any]
+    xlabel: str
+    ylabel: str = ""
+    mark: float | None = None
+    xscale: str = "linear"
+    yscale: str = "linear"
+
+
+@styled
+def plot_lines(*panels: Panel) -> Figure:
+    """Panels of lines side by side; lines differ in color and in dashes."""
+    figure = new_figure(4.2 * len(panels), 3.4)
+    for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
+        if panel.mark is not None:
+            axes.axvline(panel.mark, color="0.7", linewidth=1)
+        for (label, y), dashes in zip(panel.lines.items(), cycle(["-", "--", "-.", ":"]), strict=False):
+            axes.plot(panel.x, y, dashes, label=label)
+        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, xscale=panel.xscale, yscale=panel.yscale)
+        axes.legend()
+    return figure
+
+
+@styled
+def plot_samples(x: Float[Tensor, "N 2"], z: Float[Tensor, "N H"], model: SparseCodingModel) -> Figure:
+    """Samples of a model in the plane with its fields, and the density of its first latent.
+
+    Parameters
+    ----------
+    x, z : tensors (N, 2) and (N, H)
+        What `SparseCodingModel.sample` returns.
+    """
+    figure = new_figure(8.4, 3.6)
+    plane, line = figure.subplots(1, 2)
+    _draw_plane(plane, x, model.dictionary * 4 * model.prior_scales, COLORS[1])
+    first, scale = z[:, 0].cpu(), float(model.prior_scales[0])
+    reach = 9 * scale
+    values = np.linspace(-reach, reach, 401)
+    line.hist(first, bins=60, range=(-reach, reach), density=True, color="0.8", label="samples of $z_1$")
+    line.plot(values, np.exp(-np.abs(values) / scale) / (2 * scale), label=r"Laplace$(0, \lambda_1)$")
+    gauss = np.exp(-(values**2) / (4 * scale**2)) / (scale * math.sqrt(4 * math.pi))
+    line.plot(values, gauss, "--", label="Gaussian of the same variance")
+    line.set(yscale="log", ylim=(1e-5, 50 / scale), xlabel="$z_1$", ylabel="density")
+    line.legend(loc="upper left")
+    return figure
+
+
+@styled
+def plot_plane(examples: Mapping[str, tuple[Float[Tensor, "_ 2"], Float[Tensor, "2 _"]]]) -> Figure:
+    """Data sets in the plane, each with the fields of a dictionary as arrows, one panel each."""
+    figure = new_figure(3.6 * len(examples), 3.2)
+    for axes, (title, (x, dictionary)) in zip(
+        np.atleast_1d(figure.subplots(1, len(examples))), examples.items(), strict=True
+    ):
+        _draw_plane(axes, x, dictionary, COLORS[1])
+        axes.set_title(title)
+    return figure
+
+
+def _draw_plane(axes: Axes, x: Tensor, arrows: Tensor, color: str) -> None:
+    axes.plot(*x.cpu().T, ".", color=COLORS[0], markersize=4 if len(x) < 100 else 2, alpha=0.6)
+    origin = np.zeros(arrows.shape[1])
+    units = {"angles": "xy", "scale_units": "xy", "scale": 1}
+    axes.quiver(origin, origin, *arrows.cpu(), color=color, width=0.009, zorder=3, **units)
+    axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
