@@ -7,6 +7,7 @@ a reader, or a resumed run after a kill, never sees half a file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -309,6 +311,25 @@ def commit() -> str | None:
     return described.stdout.strip()
 
 
+@cache
+def code_hash() -> str:
+    """Hash of paperlib's own sources."""
+    digest, here = hashlib.sha256(), Path(__file__).parent
+    for path in sorted(here.rglob("*.py")):
+        digest.update(f"{path.relative_to(here).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def device_name(device: str) -> str:
+    """Name of the processor or of the GPU."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write(temporary)` write a file beside `path`, then move it into place."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
@@ -372,7 +393,7 @@ def _write_result(
         **judge(result.stats, posterior, config.seed),
         "seconds": seconds,
         "patches_per_second": config.patches * result.history[-1]["step"] / seconds,
-        "device": _device_name(config.device),
+        "device": device_name(config.device),
         "threads": torch.get_num_threads(),
         **identity,
         "versions": versions(),
@@ -384,7 +405,3 @@ def _write_result(
     write_atomically(folder / "dictionary.png", lambda path: figure.savefig(path, dpi=150))
     write_atomically(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2)))
     return metrics
-
-
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()

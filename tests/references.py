@@ -1,10 +1,11 @@
 """The reference notebooks of nbval: smoke profile, embedded photographs, nothing that differs between runs.
 
-`make references` writes them again; tests/test_pages.py holds them against the pages they are made from.
+`make references` writes them again (with names as arguments, only those); tests/test_pages.py holds them against the pages they are made from.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -58,9 +59,11 @@ def printed(output: NotebookNode) -> NotebookNode:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    made = {f"{task.name}.ipynb": make_reference(task) for task in referenced_tasks()}
+    tasks, only = referenced_tasks(), sys.argv[1:]
+    for task in tasks:
+        if not only or task.name in only:
+            (FOLDER / f"{task.name}.ipynb").write_text(make_reference(task), encoding="utf-8")
+            print(f"tests/reference/{task.name}.ipynb")
     for old in FOLDER.glob("*.ipynb"):
-        old.unlink()
-    for name, text in made.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-        print(f"tests/reference/{name}")
+        if old.stem not in {task.name for task in tasks}:
+            old.unlink()

@@ -1,0 +1,8 @@
+"""The paper's experiments as functions: a configuration in, numbers and dictionaries out (Section 4, App. E).
+
+Each module is one experiment; `records` keeps what they return, with its provenance.  Pages call them.
+"""
+
+from paperlib.experiments.records import Outcome, Record, Results, read_records
+
+__all__ = ["Outcome", "Record", "Results", "read_records"]
