@@ -1,6 +1,7 @@
 """The reference notebooks of nbval: smoke profile, embedded photographs, nothing that differs between runs.
 
-`make references` writes them again (with names as arguments, only those); tests/test_pages.py holds them against the pages they are made from.
+`make references` writes them again, this script with names of pages only those; tests/test_pages.py holds
+them against the pages they are made from.
 """
 
 from __future__ import annotations
