@@ -46,6 +46,23 @@ def plot_lines(*panels: Panel) -> Figure:
 
 
 @styled
+def plot_terms(terms: Mapping[str, Float[Tensor, "steps 2"]]) -> Figure:
+    """Terms of the ELBO over the steps of a run (solid) and their entropies (dashed), two panels a row."""
+    rows = math.ceil(len(terms) / 2)
+    figure = new_figure(8.4, 2.6 * rows)
+    for axes, (title, values) in zip(figure.subplots(rows, 2, sharex=True).flat, terms.items(), strict=True):
+        steps = np.arange(1, len(values) + 1)
+        axes.plot(steps, values[:, 0], label="term of the ELBO")
+        axes.plot(steps, values[:, 1], "--", label="entropy")
+        axes.set(title=title, xscale="log")
+    for axes in figure.axes[-2:]:
+        axes.set_xlabel("step")
+    figure.axes[0].set_ylabel("nats a data point")
+    figure.axes[0].legend()
+    return figure
+
+
+@styled
 def plot_samples(x: Float[Tensor, "N 2"], z: Float[Tensor, "N H"], model: SparseCodingModel) -> Figure:
     """Samples of a model in the plane with its fields, and the density of its first latent.
 
