@@ -5,6 +5,7 @@ JOBS    ?= 2
 IMAGES  ?=
 ONLY    ?=
 STRICT  ?=
+REUSE   ?=
 BENCH   ?= full
 
 PYTHONS  := python3.13 python3.12 python3.11 python3 python
@@ -12,13 +13,13 @@ VENV     := .venv
 PYTHON   := $(VENV)/bin/python
 STAMP    := $(VENV)/.installed
 REPRODUCE = $(PYTHON) -m paperlib reproduce --profile '$(PROFILE)' --jobs '$(JOBS)' --only '$(ONLY)' \
-            $(if $(IMAGES),--images '$(IMAGES)') $(if $(STRICT),--strict)
+            $(if $(IMAGES),--images '$(IMAGES)') $(if $(STRICT),--strict) $(if $(REUSE),--reuse)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce plan book serve test references bench lint clean
 
 help:  ## List these targets
-	@echo "Usage: make TARGET [PROFILE=smoke|laptop|paper] [JOBS=2] [IMAGES=source] [ONLY=name,name] [STRICT=1]"
+	@echo "Usage: make TARGET [PROFILE=smoke|laptop|paper] [JOBS=2] [IMAGES=source] [ONLY=name,name] [STRICT=1] [REUSE=1]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(STAMP)  ## Make the environment in .venv

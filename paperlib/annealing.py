@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from paperlib.errors import InputError
@@ -19,23 +21,28 @@ KINDS = {
 }
 
 
-def schedule(kind: str, n_epochs: int) -> list[EntropyWeights]:
+def schedule(kind: str | Sequence[EntropyWeights], n_epochs: int) -> list[EntropyWeights]:
     """Weights of the entropies, one `EntropyWeights` an epoch.
 
     Parameters
     ----------
-    kind : {"none", "prior", "likelihood", "energy"}
+    kind : {"none", "prior", "likelihood", "energy"} or sequence of EntropyWeights
         Which entropy is annealed: none; the prior's (γ from 10 down to 1); the likelihood's (δ from 1/7 up
-        to 1, which is β-annealing with β = 1/δ); or both (energy tempering, α from 1/7 up to 1).
+        to 1, which is β-annealing with β = 1/δ); or both (energy tempering, α from 1/7 up to 1).  Weights of
+        one's own, one an epoch, are taken as they are.
     n_epochs : int
         Number of epochs; ten gives the paper's schedule, other numbers stretch or shrink it by interpolation.
-        The last epoch always has weights (1, 1, 1).
+        The last epoch of these always has weights (1, 1, 1).
 
     Raises
     ------
     InputError
-        If `kind` is unknown or `n_epochs` is not positive.
+        If `kind` is unknown, has another number of weights than epochs, or `n_epochs` is not positive.
     """
+    if not isinstance(kind, str):
+        if len(kind) != n_epochs:
+            raise InputError(f"There are {len(kind)} weights for {n_epochs} epochs; give one an epoch.")
+        return list(kind)
     if kind not in KINDS:
         raise InputError(f"Unknown annealing {kind!r}; choose one of {', '.join(KINDS)}.")
     if n_epochs < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,9 +11,11 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from paperlib.errors import InputError
-from paperlib.posteriors import GaussianPosterior
+from paperlib.posteriors import LOG_2_PI_E, GaussianPosterior
+from paperlib.special import SQRT_2_OVER_PI, expected_magnitude
 
 DEAD_FIELD_RATIO = 0.1
+LEAST_INFORMATION = math.log(2 * math.e * SQRT_2_OVER_PI) - LOG_2_PI_E / 2  # nats
 
 
 class FieldMatch(NamedTuple):
@@ -91,6 +94,21 @@ def dead_fields(prior_scales: Float[Tensor, " H"], noise_variance: Float[Tensor,
     The most such a field can tell about a data point, ½ log(1 + 2λ²/σ²), is below 0.01 nats.
     """
     return torch.nonzero(prior_scales < DEAD_FIELD_RATIO * noise_variance.sqrt()).flatten()
+
+
+def effective_pixels(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, " H"]:
+    """Effective number of pixels of unit fields, 1/Σ_d w̃_dh⁴: 1 for a single one, about D/3 for noise."""
+    return 1 / dictionary.pow(4).sum(0)
+
+
+def latent_information(posterior: GaussianPosterior) -> Float[Tensor, " H"]:
+    """Nats a data point that each latent tells: KL of its marginal posterior and the prior, on average.
+
+    With the optimal λ_h (Theorem 2) this is log 2eλ_h − mean ½ log 2πe τ_h².  Gaussians cannot be the Laplace
+    prior, so it is at least `LEAST_INFORMATION`, where all posteriors have collapsed to one with ν = 0.
+    """
+    magnitude = expected_magnitude(posterior.mean, posterior.std).mean(0)
+    return torch.log(2 * math.e * magnitude) - (LOG_2_PI_E / 2 + posterior.std.log().mean(0))
 
 
 def _cosines(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"]) -> Float[Tensor, "H K"]:

@@ -39,6 +39,7 @@ def reproduce(
     execute: bool = True,
     build: bool = True,
     strict: bool = False,
+    reuse: bool = False,
     echo: Callable[[str], None] = print,
 ) -> None:
     """Execute the notebooks that are not up to date and build the book into ``_build/html``.
@@ -61,6 +62,9 @@ def reproduce(
         Whether to execute notebooks, and whether to render the book.
     strict : bool
         Whether a warning of the rendering is an error.
+    reuse : bool
+        Whether experiments take the results of record that are there for their configuration, such as the
+        committed ones, whatever code computed them.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def reproduce(
     print_plan(tasks, jobs, echo)
     if dry_run:
         return
-    seconds = execute_tasks(stale, jobs, echo) if execute else {}
+    seconds = execute_tasks(stale, jobs, echo, reuse=reuse) if execute else {}
     print_results(tasks, seconds, echo)
     if build:
         everything = plan(root, profile, images, download=False) if only else tasks

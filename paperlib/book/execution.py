@@ -32,8 +32,13 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 NO_IMAGES = "none-because-profiles.yml-says-images-false"
 
 
-def execute_tasks(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None] = print) -> dict[str, float]:
+def execute_tasks(
+    tasks: Sequence[Task], jobs: int, echo: Callable[[str], None] = print, *, reuse: bool = False
+) -> dict[str, float]:
     """Execute tasks, longest first, `jobs` at a time; the first failing cell stops all.
+
+    Jobs that no notebook needs go to the experiments in them.  With `reuse` these take results that are
+    there, whatever code computed them.
 
     Returns
     -------
@@ -42,14 +47,14 @@ def execute_tasks(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None] 
     """
     if not tasks:
         return {}
-    jobs = min(jobs, len(tasks))
+    workers, jobs = max(1, jobs // len(tasks)), min(jobs, len(tasks))
     papermill = Papermill()
     seconds: dict[str, float] = {}
     total = sum(len(read_notebook(task.source).cells) for task in tasks)
     bar = tqdm(total=total, unit="cell", desc="Executing", disable=not sys.stderr.isatty())
     with bar, ThreadPoolExecutor(jobs) as pool:
         futures = {
-            pool.submit(execute_task, task, papermill, bar.update): task.name
+            pool.submit(execute_task, task, papermill, bar.update, workers=workers, reuse=reuse): task.name
             for task in sorted(tasks, key=lambda task: -task.minutes)
         }
         try:
@@ -65,8 +70,12 @@ def execute_tasks(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None] 
     return seconds
 
 
-def execute_task(task: Task, papermill: Papermill, advance: Callable[[int], Any]) -> float:
+def execute_task(
+    task: Task, papermill: Papermill, advance: Callable[[int], Any], *, workers: int = 1, reuse: bool = False
+) -> float:
     """Execute one notebook and put it, with its manifest, in place; both appear whole or not at all.
+
+    `workers` and `reuse` are for its experiments (`paperlib.experiments.Results`).
 
     Returns
     -------
@@ -80,7 +89,12 @@ def execute_task(task: Task, papermill: Papermill, advance: Callable[[int], Any]
     """
     started = datetime.now(UTC)
     clock = time.perf_counter()
-    environment = {"PAPERLIB_IMAGES": task.images.source if task.images else NO_IMAGES}
+    environment = {
+        "PAPERLIB_IMAGES": task.images.source if task.images else NO_IMAGES,
+        "PAPERLIB_RESULTS": str(task.results),
+        "PAPERLIB_REUSE": "1" if reuse else "",
+        "PAPERLIB_WORKERS": str(workers),
+    }
     notebook, problem = papermill.run(task.source, task.parameters, task.failed_output, environment, advance)
     if failure := find_failure(task, notebook):
         raise BookError(str(failure))

@@ -38,6 +38,11 @@ class Task:
         return self.folder / f"{self.name}.ipynb"
 
     @property
+    def results(self) -> Path:
+        """Where the notebook's results of record are kept (`paperlib.experiments.Results`)."""
+        return self.source.parents[1] / "results" / self.profile / self.name
+
+    @property
     def manifest(self) -> Path:
         """How `output` came about: hashes of its inputs, seconds, versions."""
         return self.folder / f"{self.name}.json"

@@ -32,6 +32,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option("--plan", "--dry-run", "dry_run", is_flag=True, help="Print what would run, and stop.")
 @click.option("--no-execute", is_flag=True, help="Render the pages with the results there are.")
 @click.option("--no-book", is_flag=True, help="Execute notebooks, render nothing.")
+@click.option("--reuse", is_flag=True, help="Take results of record that are there, from whatever code.")
 @click.option("--strict", is_flag=True, help="Treat warnings of the rendering as errors.")
 def reproduce(no_execute: bool, no_book: bool, **settings) -> None:
     """Execute the notebooks that are not up to date and build the book.

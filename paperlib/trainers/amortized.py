@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 
@@ -87,7 +87,7 @@ def fit_amortized(
     *,
     family: str = "diagonal",
     n_epochs: int = 100,
-    annealing: str = "none",
+    annealing: str | Sequence[EntropyWeights] = "none",
     batch_size: int = 128,
     learning_rate: float = 1e-3,
     clip: float | None = None,
@@ -109,7 +109,7 @@ def fit_amortized(
         Covariance of the posteriors.
     n_epochs : int
         Passes over the data.
-    annealing : {"none", "prior", "likelihood", "energy"}
+    annealing : {"none", "prior", "likelihood", "energy"} or sequence of EntropyWeights
         Schedule of the entropies' weights (Eq. 17); see `paperlib.annealing.schedule`.
     batch_size, learning_rate : int, float
         Minibatch and Adam's first rate, which falls linearly to 0.

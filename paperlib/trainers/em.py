@@ -10,7 +10,7 @@ polishes the dictionary on all data, with the E-step inside.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -107,7 +107,7 @@ def fit_em(
     *,
     family: str = "diagonal",
     n_epochs: int = 10,
-    annealing: str = "none",
+    annealing: str | Sequence[EntropyWeights] = "none",
     batch_size: int = 256,
     learning_rate: float = 0.2,
     n_steps: int | None = None,
@@ -134,7 +134,7 @@ def fit_em(
         diagonal ones: they are twenty times the work.
     n_epochs : int
         Passes over the data.
-    annealing : {"none", "prior", "likelihood", "energy"}
+    annealing : {"none", "prior", "likelihood", "energy"} or sequence of EntropyWeights
         Schedule of the entropies' weights (Eq. 17); see `paperlib.annealing.schedule`.
     batch_size, learning_rate : int, float
         Minibatch and first dictionary rate, which falls linearly to 0.

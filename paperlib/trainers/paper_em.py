@@ -6,7 +6,7 @@ minibatch's own optimal λ and σ² at every moment (Theorem 2), then one gradie
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -27,7 +27,7 @@ def fit_paper_em(
     n_latents: int,
     *,
     n_epochs: int = 10,
-    annealing: str = "none",
+    annealing: str | Sequence[EntropyWeights] = "none",
     batch_size: int = 512,
     learning_rate: float = 0.5,
     max_iterations: int = 100,
@@ -50,7 +50,7 @@ def fit_paper_em(
         H.
     n_epochs : int
         Passes over the data.
-    annealing : {"none", "prior", "likelihood", "energy"}
+    annealing : {"none", "prior", "likelihood", "energy"} or sequence of EntropyWeights
         Schedule of the entropies' weights (Eq. 17); see `paperlib.annealing.schedule`.
     batch_size : int
         Minibatch; λ and σ² are its own, so it should be far larger than H.

@@ -1,0 +1,224 @@
+"""Learning from natural image patches, traced epoch by epoch and judged on other patches (Section 4.2, E.4).
+
+One experiment for Figs. 3, 4 and 8 to 12 and Table 1: the paper's own EM, fast EM with diagonal or full
+covariances, and amortized learning, each without annealing or with one of its kinds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.data import Images, PatchSampler
+from paperlib.encoders import Encoder
+from paperlib.errors import InputError
+from paperlib.experiments.records import Outcome
+from paperlib.gabor import fit_gabor
+from paperlib.inference import closed_form_scales, fit_posterior
+from paperlib.metrics import LEAST_INFORMATION, effective_pixels, latent_information, posterior_gini
+from paperlib.model import normalize_columns
+from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
+from paperlib.posteriors import GaussianPosterior
+from paperlib.runs import GINI_POINTS, judge
+from paperlib.statistics import PosteriorStatistics
+from paperlib.trainers import (
+    AmortizedResult,
+    AmortizedState,
+    EMState,
+    FitResult,
+    fit_amortized,
+    fit_em,
+    fit_paper_em,
+)
+
+METHODS: dict[str, Callable[..., FitResult]] = {
+    "paper": fit_paper_em,
+    "em": fit_em,
+    "full": partial(fit_em, family="full"),
+    "amortized": fit_amortized,
+    "low-rank": partial(fit_amortized, family="low-rank"),
+}
+TEST_SEED = 10_000  # of the patches that dictionaries are judged on
+TRACED_POINTS = 1_024  # of them, on which they are judged while they are learned
+TRACED_EPOCHS = 20  # at most
+COLLAPSED = LEAST_INFORMATION + 0.01  # nats a data point; latents that tell less have collapsed
+MINIBATCH = 512  # the paper's
+
+
+def learn_images(
+    *,
+    images: Images,
+    method: str,
+    annealing: str | list[float],
+    seed: int,
+    patch_size: int,
+    n_patches: int,
+    n_latents: int,
+    n_epochs: int,
+    n_test: int,
+    keep_fields: bool = False,
+    **options: Any,
+) -> Outcome:
+    """Learn a dictionary from patches and judge it on others.
+
+    Parameters
+    ----------
+    images : Images
+        Where patches come from.
+    method : {"paper", "em", "full", "amortized", "low-rank"}
+        The paper's EM, `fit_em` with diagonal or full covariances, `fit_amortized` with diagonal or low-rank
+        ones.
+    annealing : str or list of float
+        Kind of `paperlib.annealing.schedule`, or weights γ of the prior's entropy by epoch.
+    seed : int
+        Of the patches, the first dictionary and the order of visits.
+    patch_size, n_patches, n_latents, n_epochs, n_test : int
+        Side of a patch, N, H, passes, and patches to judge on.
+    keep_fields : bool
+        Keep the dictionary after every epoch.
+    **options
+        Passed on to the trainer.
+
+    Returns
+    -------
+    Outcome
+        `history`, a row an epoch (see `_Trace`) and one for the end; `judged`, by family (and `encoder`), as
+        of `judge_dictionary`; `gabor`, the share of each field that a Gabor function explains.  Arrays:
+        `dictionary` (D, H), `prior_scales` (H,), and with `keep_fields` also `fields` (epochs, D, H) and by
+        epoch the `scales` λ/σ and the `information` of latents (epochs, H).
+
+    Raises
+    ------
+    InputError
+        If the method is unknown.
+    """
+    if method not in METHODS:
+        raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
+    if not isinstance(annealing, str):
+        annealing = [EntropyWeights(prior=gamma) for gamma in annealing]
+    x = PatchSampler(images, patch_size, seed).draw(n_patches)
+    x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
+    trace = _Trace(x[:GINI_POINTS], x_test[:TRACED_POINTS], -(-n_epochs // TRACED_EPOCHS), keep_fields)
+    result = METHODS[method](
+        x, n_latents, n_epochs=n_epochs, annealing=annealing, callback=trace, progress=False,
+        generator=torch.Generator().manual_seed(seed), **options,
+    )  # fmt: skip
+    end = result.history[-1] | {"seconds": trace.lap(), "dead_fields": result.dead_fields.numel()}
+    dictionary = result.model.dictionary
+    judged = {family: judge_dictionary(x_test, dictionary, family) for family in ("diagonal", "full")}
+    end["held_out"] = judged["diagonal"]["elbo"]
+    if isinstance(result, AmortizedResult):
+        with torch.no_grad():
+            posterior = result.encoder(x_test)
+        judged["encoder"] = judge_posterior(x_test, dictionary, posterior)
+        end["held_out"] = judged["encoder"]["elbo"]
+    shares = [fit_gabor(field).explained for field in dictionary.T.reshape(-1, patch_size, patch_size)]
+    numbers = {
+        "history": [*trace.rows, end],
+        "judged": judged,
+        "gabor": [round(share, 4) for share in shares],
+    }
+    arrays = {"dictionary": dictionary, "prior_scales": result.model.prior_scales, **trace.arrays()}
+    return Outcome(numbers, {key: value.numpy() for key, value in arrays.items()})
+
+
+def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], family: str) -> dict:
+    """Judgement of a dictionary by the optimal posteriors of a family, as `judge_posterior` gives it."""
+    posterior, _ = fit_posterior(x, dictionary, family)
+    return judge_posterior(x, dictionary, posterior)
+
+
+def judge_posterior(
+    x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], posterior: GaussianPosterior
+) -> dict:
+    """ELBO, entropies and Gini index (`paperlib.runs.judge`) with ONE λ and ONE σ² for all data.
+
+    Beside them `blocks`, the ELBO of each minibatch at these scales, whose mean is the ELBO, so that
+    differences of runs can be paired; and `minibatch_elbo`, the mean over minibatches with the optimal scales
+    of each, as the paper averages it.
+    """
+    batches = torch.arange(len(x)).split(min(MINIBATCH, len(x)))
+    parts = [PosteriorStatistics.from_batch(x[i], posterior[i], dictionary) for i in batches]
+    stats = sum(parts)
+    noise_variance, prior_scales = closed_form_scales(stats, torch.float64)
+    blocks = [float(classical_elbo(part, prior_scales, noise_variance)) for part in parts]
+    own = sum(len(i) * float(entropy_elbo(part)) for i, part in zip(batches, parts, strict=True))
+    judged = judge(stats, posterior, seed=0)
+    return judged | {"minibatch_elbo": own / len(x), "blocks": [round(block, 4) for block in blocks]}
+
+
+class _Trace:
+    """Callback of every trainer: the state after an epoch as a row of numbers.
+
+    Rows are those of the trainer's history (`elbo` and entropies of the posteriors gathered in the pass) with
+    `seconds` of CPU time, `gini` and `collapsed` latents of the present posteriors of some training patches,
+    `pixels` (median effective number of a field's) and, every few epochs, `held_out`, the ELBO of test
+    patches: by the encoder where there is one, else with optimal diagonal posteriors.
+    """
+
+    def __init__(self, x: Tensor, x_test: Tensor, interval: int, keep_fields: bool):
+        self.x, self.x_test, self.interval, self.keep_fields = x, x_test, interval, keep_fields
+        self.rows: list[dict] = []
+        self.kept: list[dict[str, Tensor]] = []
+        self.seconds, self.started = 0.0, time.process_time()
+
+    def lap(self) -> float:
+        """CPU seconds of training so far."""
+        self.seconds += time.process_time() - self.started
+        self.started = time.process_time()
+        return round(self.seconds, 3)
+
+    def __call__(self, state: EMState | AmortizedState | FitResult) -> None:
+        row = state.history[-1] | {"seconds": self.lap()}
+        dictionary, posterior = _present(state, self.x)
+        stats = PosteriorStatistics.from_batch(self.x, posterior, dictionary)
+        information = latent_information(posterior)
+        row["gini"], row["gini_sd"] = posterior_gini(posterior, generator=torch.Generator().manual_seed(0))
+        row["pixels"] = float(effective_pixels(dictionary).median())
+        row["collapsed"] = int((information < COLLAPSED).sum())
+        if len(self.rows) % self.interval == 0:
+            row["held_out"] = _held_out(state, self.x_test, dictionary)
+        self.rows.append(row)
+        if self.keep_fields:
+            noise_variance, prior_scales = closed_form_scales(stats, torch.float32)
+            scales = prior_scales / noise_variance.sqrt()
+            self.kept.append({"fields": dictionary, "scales": scales, "information": information})
+        self.started = time.process_time()
+
+    def arrays(self) -> dict[str, Tensor]:
+        """What was kept of all epochs, stacked."""
+        names = self.kept[0] if self.kept else ()
+        return {name: torch.stack([epoch[name].float() for epoch in self.kept]) for name in names}
+
+
+@torch.no_grad()
+def _present(state: EMState | AmortizedState | FitResult, x: Tensor) -> tuple[Tensor, GaussianPosterior]:
+    """Dictionary and posteriors of the first training patches as they are."""
+    match state:
+        case FitResult():
+            return state.model.dictionary, state.posterior[: len(x)]
+        case EMState():
+            return state.dictionary.clone(), state.marginals[: len(x)]
+    return state.dictionary.clone(), _encoder(state)(x)
+
+
+@torch.no_grad()
+def _held_out(state: EMState | AmortizedState | FitResult, x: Tensor, dictionary: Tensor) -> float:
+    if isinstance(state, AmortizedState):
+        return float(entropy_elbo(PosteriorStatistics.from_batch(x, _encoder(state)(x), dictionary)))
+    return float(entropy_elbo(fit_posterior(x, normalize_columns(dictionary), tolerance=1e-2)[1]))
+
+
+def _encoder(state: AmortizedState) -> Encoder:
+    """The encoder that a state's numbers are of."""
+    family = "low-rank" if "correlation.weight" in state.encoder else "diagonal"
+    unit = state.encoder["unit"]
+    encoder = Encoder(*state.dictionary.shape, family, unit=unit, generator=torch.Generator())
+    encoder.load_state_dict(state.encoder)
+    return encoder
