@@ -56,8 +56,11 @@ class GaussianPosterior:
         return (self.mean.shape[-1] * LOG_2_PI_E + self.log_det()) / 2
 
     def spread(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
-        """W̃ Σₙ T⁽ⁿ⁾, from which the statistics' trace and the dictionary's gradient follow."""
-        return dictionary @ self.covariance_sum
+        """W̃ Σₙ T⁽ⁿ⁾, from which the statistics' trace and the dictionary's gradient follow.
+
+        It is summed in the dictionary's precision.
+        """
+        return dictionary @ self.to(dictionary.dtype).covariance_sum
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ class PosteriorStatistics:
                 f"{tuple(dictionary.shape)} do not fit; expected (N, D), (N, H) and (D, H)."
             )
         residual = x - posterior.mean @ dictionary.T
-        return cls.from_residual(residual, posterior, dictionary, posterior.spread(dictionary))
+        # in float64: rounding that differs from one evaluation to the next stops L-BFGS far from its optimum
+        return cls.from_residual(residual, posterior, dictionary, posterior.spread(dictionary.double()))
 
     @classmethod
     def from_residual(
