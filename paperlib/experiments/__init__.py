@@ -4,5 +4,6 @@ Each module is one experiment; `records` keeps what they return, with its proven
 """
 
 from paperlib.experiments.records import Outcome, Record, Results, read_records
+from paperlib.experiments.summary import by_seed, paired, spread, values
 
-__all__ = ["Outcome", "Record", "Results", "read_records"]
+__all__ = ["Outcome", "Record", "Results", "by_seed", "paired", "read_records", "spread", "values"]

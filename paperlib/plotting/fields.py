@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
+import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -52,7 +53,9 @@ def compare_fields(
 
 
 def compare_columns(
-    matrices: Mapping[str, Float[Tensor, "D _"]], patch_shape: tuple[int, int], title: str | None = None
+    matrices: Mapping[str, Float[Tensor, "D _"] | Float[np.ndarray, "D _"]],
+    patch_shape: tuple[int, int],
+    title: str | None = None,
 ) -> Figure:
     """Mosaics of the columns of several matrices, dictionaries or data, side by side and in the order given.
 
@@ -76,9 +79,10 @@ def sorted_fields(model: SparseCodingModel) -> Tensor:
     return model.dictionary[:, model.prior_scales.argsort(descending=True)]
 
 
-def make_mosaic(dictionary: Tensor, patch_shape: tuple[int, int]) -> np.ndarray:
+def make_mosaic(dictionary: Tensor | np.ndarray, patch_shape: tuple[int, int]) -> np.ndarray:
     """Pictures of all columns in one array, with NaN between them."""
     height, width = patch_shape
+    dictionary = torch.as_tensor(dictionary)
     if dictionary.shape[0] != height * width:
         raise InputError(
             f"The dictionary has {dictionary.shape[0]} rows, but patches of {height}×{width} pixels need "

@@ -1,0 +1,48 @@
+"""Records of several seeds as one number with its spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import mean, stdev
+
+from paperlib.experiments.records import Record
+
+
+def by_seed(records: Mapping[str, Record]) -> dict[str, list[Record]]:
+    """Records whose names differ in nothing but the seed at their end, by the name without it."""
+    groups: dict[str, list[Record]] = {}
+    for name in sorted(records, key=lambda name: records[name].config["seed"]):
+        groups.setdefault(name.rpartition("-")[0], []).append(records[name])
+    return groups
+
+
+def values(records: Sequence[Record], *path: str) -> list[float]:
+    """One number of each record: ``values(records, "judged", "full", "elbo")``."""
+    found = []
+    for record in records:
+        value = record.numbers
+        for key in path:
+            value = value[key]
+        found.append(value)
+    return found
+
+
+def spread(numbers: Sequence[float], digits: int = 2) -> str:
+    """Mean ± standard deviation over seeds as text; a single number as it is."""
+    if len(numbers) == 1:
+        return f"{numbers[0]:.{digits}f}"
+    return f"{mean(numbers):.{digits}f} ± {stdev(numbers):.{digits}f}"
+
+
+def paired(
+    first: Sequence[Record], second: Sequence[Record], measure: Callable[[Record], float]
+) -> tuple[float, float]:
+    """Mean and standard error of a measure's difference, second minus first, over the seeds both have.
+
+    The standard error is infinite for a single seed.
+    """
+    partners = {record.config["seed"]: record for record in first}
+    common = [record for record in second if record.config["seed"] in partners]
+    gaps = [measure(record) - measure(partners[record.config["seed"]]) for record in common]
+    return mean(gaps), stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.inf
