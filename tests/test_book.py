@@ -49,6 +49,8 @@ def project(tmp_path) -> Path:
     (folder / "paperlib" / "module.py").write_text("ONE = 1\n")
     (folder / "constraints.txt").write_text("numpy==2\n")
     (folder / "_config.yml").write_text("title: Test\nexecute: {execute_notebooks: 'off'}\n")
+    for name in ("CHANGELOG.md", "CITATION.cff", "book/environment.md"):
+        (folder / name).write_text("# Title\n")
     (folder / "book" / "intro.md").write_text("# Prose\n\nNothing to run.\n")
     for name in ("first", "second"):
         (folder / "book" / f"{name}.md").write_text(notebook("print(size + seed)"))
@@ -343,18 +345,31 @@ def test_staging_takes_only_results_that_are_up_to_date(project):
     for task in plan(project, "smoke"):
         record = json.loads(task.manifest.read_text())
         record |= {"profile": "smoke", "started": "now", "images": None}
-        record |= {"versions": {"torch": "2"}, "commit": None}
+        record |= {"versions": {"torch": "2"}, "commit": None, "device": "a processor"}
         task.manifest.write_text(json.dumps(record))
     (project / "book" / "second.md").write_text(notebook("changed = 1"))
     digest = book.stage_book(project, plan(project, "smoke"))
     stage = project / "_build" / "stage"
     pages = sorted(path.relative_to(stage).as_posix() for path in (stage / "book").iterdir())
-    assert pages == ["book/first.ipynb", "book/intro.md", "book/profiles.yml", "book/second.md"]
+    assert pages == [
+        "book/environment.md", "book/first.ipynb", "book/intro.md", "book/profiles.yml", "book/second.md",
+    ]  # fmt: skip
+    source, kept = (folder / "book" / "first.md" for folder in (project, stage / "sources"))
+    assert kept.read_bytes() == source.read_bytes()
+    environment = (stage / "book" / "environment.md").read_text()
+    assert "a processor" in environment and "[first](first) | smoke | 1.0 | now" in environment
+    assert "second" not in environment.split("## Pages")[1].replace("seconds", "")
     last = nbformat.read(stage / "book" / "first.ipynb", 4).cells[-1].source
     assert "Profile **smoke**" in last and "torch 2" in last and "Images: not used" in last
     assert digest == book.stage_book(project, plan(project, "smoke"))
     (project / "book" / "intro.md").write_text("# Other prose\n")
     assert digest != book.stage_book(project, plan(project, "smoke"))
+
+
+def test_the_reference_is_made_anew_when_code_changes(project):
+    digest = book.stage_book(project, [])
+    (project / "paperlib" / "module.py").write_text("ONE = 1  # documented otherwise\n")
+    assert digest != book.stage_book(project, [])
 
 
 def test_the_book_is_rendered_once_and_a_warning_is_an_error_only_where_asked(project):

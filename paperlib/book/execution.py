@@ -22,7 +22,7 @@ from tqdm import tqdm
 from paperlib.book.failures import BookError, find_failure
 from paperlib.book.notebooks import number_cells, read_notebook
 from paperlib.book.tasks import Task, sha256
-from paperlib.runs import commit, versions, write_atomically
+from paperlib.runs import commit, device_name, versions, write_atomically
 
 # Operations here are small: a second thread waits longer than it works (a notebook alone took twice as long
 # with two), and takes the core from the notebook beside it.  Scheduling is by notebook, and by `JOBS`.
@@ -110,6 +110,7 @@ def execute_task(
         "seconds": round(seconds, 2),
         "parameters": task.parameters,
         "images": task.images.description if task.images else None,
+        "device": device_name("cpu"),
         "versions": versions(),
         "commit": commit(),
         "inputs": task.inputs,

@@ -1,4 +1,4 @@
-"""Rendering: pages and executed notebooks are staged together, and jupyter-book makes HTML of them."""
+"""Rendering: pages and executed notebooks are staged together, and jupyter-book renders them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
 
 from paperlib.book.failures import BookError, shown
+from paperlib.book.provenance import environment_tables, provenance_cell
 from paperlib.book.tasks import Task, hash_files
 from paperlib.runs import write_atomically
+
+# Beside book/ itself; the last two are shown by pages.
+STAGED_FILES = ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff")
 
 
 def build_book(
@@ -62,40 +65,32 @@ def stage_book(root: Path, tasks: Sequence[Task]) -> str:
     folder = root / "_build" / "stage"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml"):
+    for name in STAGED_FILES:
         shutil.copyfile(root / name, folder / name)
     shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns(".*", "_*"))
-    for task in tasks:
-        if not task.reasons():
-            (folder / "book" / task.source.name).unlink()
-            notebook = nbformat.read(task.output, as_version=4)
-            notebook.cells.append(provenance_cell(task))
-            nbformat.write(notebook, folder / "book" / task.output.name)
+    executed = [task for task in tasks if not task.reasons()]
+    for task in executed:
+        source = folder / "sources" / "book" / task.source.name
+        source.parent.mkdir(parents=True, exist_ok=True)
+        (folder / "book" / task.source.name).rename(source)
+        notebook = nbformat.read(task.output, as_version=4)
+        notebook.cells.append(provenance_cell(task))
+        nbformat.write(notebook, folder / "book" / task.output.name)
+    if executed:
+        with (folder / "book" / "environment.md").open("a", encoding="utf-8") as page:
+            page.write(environment_tables(executed))
     staged = [path for path in folder.rglob("*") if path.is_file()]
-    return hash_files(root, [root / "constraints.txt", *staged])
+    documented = (root / "paperlib").rglob("*.py")
+    return hash_files(root, [root / "constraints.txt", *documented, *staged])
 
 
-def provenance_cell(task: Task) -> NotebookNode:
-    """The note at the end of an executed page: profile, images, seconds and versions."""
-    manifest = task.read_manifest()
-    made_by = [f"{name} {version}" for name, version in manifest["versions"].items()]
-    made_by += [f"commit {manifest['commit'][:12]}"] if manifest["commit"] else []
-    text = (
-        f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
-        f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, "
-        f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n"
-        f"{', '.join(made_by)}\n:::"
-    )
-    return nbformat.v4.new_markdown_cell(text, id="provenance")
-
-
-def run_jupyter_book(root: Path, strict: bool, echo: Callable[[str], None]) -> Path:
+def run_jupyter_book(root: Path, strict: bool, echo: Callable[[str], None], builder: str = "html") -> Path:
     """Render what is staged, print the warnings, and return the folder of the new pages."""
-    log, fresh = (root / "_build" / name for name in ("html.log", "render"))
+    log, fresh = root / "_build" / f"{builder}.log", root / "_build" / "render"
     echo(f"Building the book (messages: {shown(log)}) ...")
     shutil.rmtree(fresh, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
-    command += [".", "--path-output", str(fresh), "--all"]
+    command += [".", "--path-output", str(fresh), "--all", "--builder", builder]
     command += ["-W", "-n", "--keep-going"] if strict else []
     stage = root / "_build" / "stage"  # the extensions' path in _config.yml is relative to the current folder
     with log.open("w", encoding="utf-8") as stream:
@@ -105,4 +100,4 @@ def run_jupyter_book(root: Path, strict: bool, echo: Callable[[str], None]) -> P
             echo(line)
     if run.returncode != 0:
         raise BookError(f"jupyter-book failed (exit code {run.returncode}); see {shown(log)}.")
-    return fresh / "_build" / "html"
+    return fresh / "_build" / builder
