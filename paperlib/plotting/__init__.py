@@ -4,11 +4,17 @@ Functions take numbers and return a matplotlib `Figure`; none of them computes r
 Notebooks show the figure that a cell ends with.
 """
 
+from paperlib.plotting.annealing import (
+    Animation,
+    plot_collapse,
+    plot_development,
+    plot_scales,
+    plot_schedules,
+)
 from paperlib.plotting.bars import plot_climb
 from paperlib.plotting.benchmark import plot_benchmark, plot_scaling
 from paperlib.plotting.fields import compare_columns, compare_fields, plot_fields
 from paperlib.plotting.learning import (
-    plot_collapse,
     plot_history,
     plot_learning_curves,
     plot_overview,
@@ -18,8 +24,26 @@ from paperlib.plotting.style import Table, new_figure
 from paperlib.plotting.theory import Panel, plot_lines, plot_plane, plot_samples, plot_terms
 
 __all__ = [
-    "Panel", "Table", "compare_columns", "compare_fields", "new_figure", "plot_benchmark", "plot_climb",
-    "plot_collapse", "plot_fields", "plot_history", "plot_learning_curves", "plot_lines", "plot_overview",
+    "Animation",
+    "Panel",
+    "Table",
+    "compare_columns",
+    "compare_fields",
+    "new_figure",
+    "plot_benchmark",
+    "plot_climb",
+    "plot_collapse",
+    "plot_development",
+    "plot_fields",
+    "plot_history",
+    "plot_learning_curves",
+    "plot_lines",
+    "plot_overview",
     "plot_plane",
-    "plot_prior_scales", "plot_samples", "plot_scaling", "plot_terms",
-]  # fmt: skip
+    "plot_prior_scales",
+    "plot_samples",
+    "plot_scales",
+    "plot_scaling",
+    "plot_schedules",
+    "plot_terms",
+]

@@ -7,12 +7,10 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from torch import Tensor
 
 from paperlib.errors import InputError
 from paperlib.metrics import DEAD_FIELD_RATIO
@@ -145,39 +143,6 @@ def plot_prior_scales(models: Mapping[str, SparseCodingModel], title: str | None
     axes.text(1, 1.1 * DEAD_FIELD_RATIO, "dead below this line", color="0.3")
     axes.set(xlabel="field, by rank", ylabel=r"$\lambda_h/\sigma$", yscale="log", title=title)
     axes.legend()
-    return figure
-
-
-@styled
-def plot_collapse(
-    deviations: Float[Tensor, " K"],
-    gains: Mapping[float, Float[Tensor, " K"]],
-    scales: Mapping[float, Float[Tensor, "rounds H"]],
-    title: str | None = None,
-) -> Figure:
-    """What prior annealing does to fields that explain nothing, for each weight γ (the mappings' keys).
-
-    Parameters
-    ----------
-    deviations : tensor (K,)
-        τ/σ of a field with ν = 0.
-    gains : mapping
-        γ → change of the annealed objective (K,) in nats when one field has these τ.
-    scales : mapping
-        γ → λ_h/σ (rounds, H) while E-steps and closed-form scales alternate.
-    """
-    figure = new_figure(9, 3.6)
-    left, *others = figure.subplots(1, 1 + len(scales), width_ratios=[1.3, *[1] * len(scales)])
-    for gamma, gain in gains.items():
-        left.plot(deviations, gain, label=f"γ = {gamma:g}")
-    left.set(xscale="log", xlabel=r"$\tau/\sigma$ of a field with $\nu = 0$")
-    left.set_ylabel("change of the objective [nats]")
-    left.legend()
-    for axes, (gamma, ratio) in zip(others, scales.items(), strict=True):
-        axes.plot(ratio, color=COLORS[0], linewidth=0.6, alpha=0.6)
-        axes.set(yscale="log", xlabel="rounds", title=f"γ = {gamma:g}", ylim=(1e-4, 10))
-    others[0].set_ylabel(r"$\lambda_h/\sigma$, one line a field")
-    figure.suptitle(title)
     return figure
 
 
