@@ -57,7 +57,7 @@ def check_criterion(
     natural_parameters: Callable[[Tensor], Tensor],
     points: Float[Tensor, "*shape"],
     subset: Sequence[int] | None = None,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-6,
 ) -> Criterion:
     """Decide numerically, at points of parameter space, whether η = Jβ can be solved for β.
 
