@@ -80,7 +80,11 @@ def reproduce(
     print_plan(tasks, jobs, echo)
     if dry_run:
         return
-    seconds = execute_tasks(stale, jobs, echo, reuse=reuse) if execute else {}
+    seconds: dict[str, float] = {}
+    if execute:
+        seconds = execute_tasks(stale, jobs, echo, reuse=reuse)
+        tasks = plan(root, profile, images, only)  # some pages read results that were only now computed
+        seconds |= execute_tasks([task for task in tasks if task.reasons()], jobs, echo, reuse=reuse)
     print_results(tasks, seconds, echo)
     if build:
         everything = plan(root, profile, images, download=False) if only else tasks

@@ -58,7 +58,7 @@ def plan(
     for name, source in sources.items():
         task_images = choice if name in with_images else None
         read = [path for pattern in entries[name].get("files", []) for path in root.glob(pattern)]
-        written = root / "results" / profile  # by this very run
+        written = root / "results" / profile / name  # by this very run
         files = {"files": hash_files(root, (path for path in read if not path.is_relative_to(written)))}
         tasks.append(_make_task(source, profile, entries[name][profile], task_images, folder, shared | files))
     return tasks

@@ -1,0 +1,131 @@
+"""Results of record: written whole, and taken again only if they are what was asked for and untouched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paperlib.data import Images
+from paperlib.errors import InputError
+from paperlib.experiments import Outcome, Record, Results, by_seed, paired, read_records, spread, values
+from paperlib.experiments.records import FIELDS, read_record
+
+ROOT = Path(__file__).parents[1]
+CALLS: list[int] = []
+IMAGES = Images((np.arange(12.0).reshape(3, 4),), "test")
+
+
+def square(*, number: int, seed: int = 0) -> Outcome:
+    CALLS.append(number)
+    return Outcome({"square": number**2, "half": 0.5}, {"field": np.full((2, 3), number / 3)})
+
+
+def brightest(*, images: Images, seed: int) -> Outcome:
+    return Outcome({"brightest": float(images.pixels[0].max())})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    CALLS.clear()
+    return tmp_path / "results" / "smoke" / "page"
+
+
+def test_a_record_is_computed_once_and_comes_back_as_it_was(folder):
+    first = Results(folder).collect(square, {"three": {"number": 3}})["three"]
+    again = Results(folder).collect(square, {"three": {"number": 3}})["three"]
+    assert CALLS == [3]
+    assert first.numbers == again.numbers == {"square": 9, "half": 0.5}
+    assert first.config == {"number": 3}
+    assert np.array_equal(first.arrays["field"], again.arrays["field"])
+    assert first.arrays["field"].dtype == np.float16
+    assert set(json.loads((folder / "three.json").read_text())) == set(FIELDS)
+
+
+def test_without_a_folder_nothing_is_kept(monkeypatch):
+    CALLS.clear()
+    monkeypatch.delenv("PAPERLIB_RESULTS", raising=False)
+    for _ in range(2):
+        assert Results().collect(square, {"a": {"number": 2}})["a"].numbers["square"] == 4
+    assert CALLS == [2, 2]
+
+
+def test_another_configuration_or_other_images_are_computed_anew(folder):
+    Results(folder).collect(square, {"a": {"number": 3}})
+    Results(folder).collect(square, {"a": {"number": 4}})
+    assert CALLS == [3, 4]
+    Results(folder).collect(brightest, {"b": {"seed": 0}}, IMAGES)
+    other = Images((np.full((3, 4), 99.0),), "test")
+    assert Results(folder).collect(brightest, {"b": {"seed": 0}}, other)["b"].numbers == {"brightest": 99.0}
+
+
+def test_what_another_checkout_computed_is_taken_only_on_request(folder, tmp_path):
+    Results(folder).collect(square, {"a": {"number": 3}})
+    for mark in (tmp_path / "_build").rglob("a"):
+        mark.unlink()
+    Results(folder, reuse=True).collect(square, {"a": {"number": 3}})
+    assert CALLS == [3]
+    Results(folder).collect(square, {"a": {"number": 3}})
+    assert CALLS == [3, 3]
+
+
+def test_an_edited_record_is_computed_anew(folder):
+    Results(folder).collect(square, {"a": {"number": 3}})
+    path = folder / "a.json"
+    path.write_text(path.read_text().replace('"square": 9', '"square": 8'))
+    assert Results(folder).collect(square, {"a": {"number": 3}})["a"].numbers["square"] == 9
+
+
+def test_changed_arrays_are_refused(folder):
+    Results(folder).collect(square, {"a": {"number": 3}})
+    np.savez(folder / "a.npz", field=np.zeros((2, 3), np.float16))
+    with pytest.raises(InputError, match="was changed"):
+        read_record(folder / "a.json")
+
+
+def test_experiments_get_images_if_they_use_them_and_only_then(folder):
+    with pytest.raises(InputError, match="images"):
+        Results(folder).collect(brightest, {"a": {"seed": 0}})
+    with pytest.raises(InputError, match="images"):
+        Results(folder).collect(square, {"a": {"number": 1}}, IMAGES)
+
+
+def test_numbers_that_are_not_finite_are_no_result(folder):
+    def diverged(*, seed: int) -> Outcome:
+        return Outcome({"elbo": float("nan")})
+
+    with pytest.raises(ValueError, match="JSON"):
+        Results(folder).collect(diverged, {"a": {"seed": 0}})
+    assert read_records(folder) == {}
+
+
+def test_a_name_that_leaves_the_folder_is_refused(folder):
+    with pytest.raises(InputError, match="name"):
+        Results(folder).collect(square, {"../a": {"number": 1}})
+
+
+def test_summaries_over_seeds():
+    records = {
+        f"{name}-{seed}": Record({"seed": seed}, {"a": {"b": base + seed}}, {}, {})
+        for name, base in (("x", 1.0), ("y", 3.0))
+        for seed in (2, 0, 1)
+    }
+    groups = by_seed(records)
+    assert values(groups["x"], "a", "b") == [1.0, 2.0, 3.0]
+    assert spread(values(groups["x"], "a", "b")) == "2.00 ± 1.00"
+    assert spread([1.234], 1) == "1.2"
+    assert paired(groups["x"], groups["y"][:2], lambda record: record.numbers["a"]["b"]) == (2.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "results").glob("paper/*/*.json")), ids=lambda path: path.stem
+)
+def test_committed_results_are_whole(path):
+    record = read_record(path)
+    assert record.numbers
+    assert "seed" in record.config
+    assert record.provenance["commit"]
+    assert record.provenance["cpu_seconds"] > 0
+    assert not [key for key in record.provenance if key not in FIELDS]
