@@ -41,7 +41,7 @@ class SparseCodingModel:
         norms = self.dictionary.norm(dim=0)
         if not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
             raise InputError(
-                "The dictionary's columns must have unit norm; apply paperlib.normalize_columns first."
+                "The dictionary's columns must have unit norm; apply paperlib.model.normalize_columns first."
             )
         if self.prior_scales.shape != norms.shape:
             raise InputError(
