@@ -29,6 +29,7 @@ class Panel:
     mark: float | None = None
     xscale: str = "linear"
     yscale: str = "linear"
+    ylim: tuple[float, float] | None = None
 
 
 @styled
@@ -41,6 +42,7 @@ def plot_lines(*panels: Panel) -> Figure:
         for (label, y), dashes in zip(panel.lines.items(), cycle(["-", "--", "-.", ":"]), strict=False):
             axes.plot(panel.x, y, dashes, label=label)
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, xscale=panel.xscale, yscale=panel.yscale)
+        axes.set_ylim(panel.ylim)
         axes.legend()
     return figure
 
