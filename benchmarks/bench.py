@@ -22,19 +22,20 @@ import click
 import torch
 from exactness import exactness
 from scaling import measure_ceilings, scaling, threads
-from sklearn.decomposition import MiniBatchDictionaryLearning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from paperlib.data import PatchSampler, load_images
+from paperlib.baselines import fit_sparsenet, learn_minibatch_dictionary
+from paperlib.data import Images, PatchSampler, load_images
 from paperlib.inference import fit_posterior
 from paperlib.model import normalize_columns
 from paperlib.objectives import entropy_elbo
 from paperlib.runs import commit, versions, write_atomically
 from paperlib.trainers import fit_amortized, fit_em, fit_monte_carlo, fit_paper_em
 
-SKLEARN_BATCH = 256  # its default
 SKLEARN_EPOCHS = 3  # the third gains next to nothing
+SPARSENET_BATCH = 100  # the original's
+SPARSENET_EPOCHS = 20  # worth of patches: in the full profile about 10,000 batches, the original's number
 REPEAT_WITHIN = 60.0  # seconds: a method that has taken longer is not run again
 RESULTS = Path(__file__).parent / "results"
 Curve = Iterator[tuple[float, Tensor]]  # seconds of learning so far, dictionary (D, H)
@@ -76,7 +77,7 @@ def main(profile: str, images: str | None) -> None:
         return PatchSampler(source, patch_size, seed).draw(n)
 
     x, x_test = draw(sizes.patches), draw(sizes.test_patches, seed=1)
-    found = methods(x, sizes)
+    found = methods(x, source, sizes)
     setting = {
         "profile": profile, "sizes": asdict(sizes), "images": source.describe(), "machine": machine(),
         "versions": versions() | {"scikit-learn": version("scikit-learn")},
@@ -111,7 +112,7 @@ def begin(path: Path, setting: dict, names: list[str]) -> dict:
     return results | {"methods": {name: row for name, row in results["methods"].items() if name in names}}
 
 
-def methods(x: Tensor, sizes: Profile) -> dict[str, Callable[[], Curve]]:
+def methods(x: Tensor, images: Images, sizes: Profile) -> dict[str, Callable[[], Curve]]:
     """Name → function that learns and yields its dictionaries on the way."""
     epochs, latents = sizes.epochs, sizes.latents
 
@@ -134,6 +135,7 @@ def methods(x: Tensor, sizes: Profile) -> dict[str, Callable[[], Curve]]:
     }
     for alpha in sizes.alphas:
         found[f"scikit-learn, alpha = {alpha}"] = lambda alpha=alpha: learn_with_sklearn(x, latents, alpha)
+    found["sparsenet"] = lambda: learn_with_sparsenet(images, sizes)
     return found
 
 
@@ -153,24 +155,31 @@ def learn_with(fit: Callable, x: Tensor, n_latents: int, **options) -> Curve:
 
 
 def learn_with_sklearn(x: Tensor, n_latents: int, alpha: float) -> Curve:
-    """MiniBatchDictionaryLearning on one thread; its penalty alpha is what the user would have to search.
+    """MiniBatchDictionaryLearning on one thread; its penalty alpha is what the user would have to search."""
+    points, started = [], time.perf_counter()
 
-    In float64: in float32 rounding keeps its coordinate descent from its tolerance, so that it makes all
-    iterations allowed, which takes several times as long and gives the same dictionary.
-    """
-    learner = MiniBatchDictionaryLearning(
-        n_latents, alpha=alpha, batch_size=SKLEARN_BATCH, fit_algorithm="cd", random_state=0
-    )
-    data, seconds = x.double(), 0.0
-    for epoch in range(SKLEARN_EPOCHS):
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(epoch))
-        started = time.perf_counter()
-        with threadpool_limits(1):  # NumPy's threads, which PyTorch's setting does not reach
-            for index in order.split(SKLEARN_BATCH):
-                learner.partial_fit(data[index].numpy())
-        seconds += time.perf_counter() - started
-        fields = torch.from_numpy(learner.components_).to(x).T
-        yield seconds, normalize_columns(fields + 1e-12 * torch.ones_like(fields))
+    def keep(dictionary: Tensor) -> None:
+        points.append((time.perf_counter() - started, dictionary))
+
+    with threadpool_limits(1):  # NumPy's threads, which PyTorch's setting does not reach
+        learn_minibatch_dictionary(x, n_latents, alpha=alpha, n_epochs=SKLEARN_EPOCHS, callback=keep)
+    yield from points
+
+
+def learn_with_sparsenet(images: Images, sizes: Profile) -> Curve:
+    """Olshausen & Field's algorithm with the original settings; it draws patches of the images by itself."""
+    n_batches = SPARSENET_EPOCHS * sizes.patches // SPARSENET_BATCH
+    points, started = [], time.perf_counter()
+
+    def keep(batch: int, weights: Tensor) -> None:
+        if batch % (n_batches // SPARSENET_EPOCHS) == 0:
+            points.append((time.perf_counter() - started, normalize_columns(weights)))
+
+    fit_sparsenet(
+        images, sizes.patch_size, sizes.latents, n_batches=n_batches, batch_size=SPARSENET_BATCH,
+        generator=torch.Generator().manual_seed(0), callback=keep,
+    )  # fmt: skip
+    yield from points
 
 
 def run(learn: Callable[[], Curve], x_test: Tensor, repeats: int) -> dict:

@@ -1,0 +1,79 @@
+"""Dictionaries of several learners under one judgement: their ELBOs and Gini indices (Section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from paperlib.plotting.style import COLORS, new_figure, styled
+
+MARKS = {"diagonal": ("o", COLORS[0], 0.13), "full": ("D", COLORS[1], -0.13)}  # marker, color, place in row
+Judged = Mapping[str, Mapping[str, Any]]  # family → `elbo`, `gini`, `gini_sd`
+
+
+@styled
+def plot_scores(scores: Mapping[str, Sequence[Judged]], title: str | None = None) -> Figure:
+    """ELBO and Gini index of every learner's dictionaries, a mark a run and family of posteriors.
+
+    Parameters
+    ----------
+    scores : mapping
+        Learner → the judgements of its runs, each by family with `elbo`, `gini` and `gini_sd` (a bar).
+        Learners are sorted by their mean diagonal ELBO, the highest at the top.
+    """
+    names = sorted(scores, key=lambda name: np.mean([run["diagonal"]["elbo"] for run in scores[name]]))
+    figure = new_figure(9, 1.4 + 0.36 * len(names))
+    elbo, gini = figure.subplots(1, 2, sharey=True, width_ratios=[1.5, 1])
+    for row, name in enumerate(names):
+        for run in scores[name]:
+            for family, (marker, color, place) in MARKS.items():
+                style = {"marker": marker, "color": color, "markersize": 5, "linestyle": "", "alpha": 0.8}
+                elbo.plot(run[family]["elbo"], row + place, **style)
+                gini.errorbar(
+                    run[family]["gini"], row + place, xerr=run[family]["gini_sd"], elinewidth=1, **style
+                )
+    for axes in (elbo, gini):
+        axes.grid(axis="y", color="0.9")
+        axes.set_axisbelow(True)
+    elbo.set_yticks(range(len(names)), names)
+    elbo.set(xlabel="ELBO of other patches [nats]")
+    gini.set(xlabel="Gini index, mean and SD")
+    marks = [elbo.plot([], [], marker, color=color)[0] for marker, color, _ in MARKS.values()]
+    labels = [f"{family} posteriors" for family in MARKS]
+    figure.legend(marks, labels, loc="outside lower center", ncols=2)
+    figure.suptitle(title)
+    return figure
+
+
+@styled
+def plot_weights(
+    grids: Mapping[str, Mapping[float, Judged]], reference: Judged, title: str | None = None
+) -> Figure:
+    """ELBO over the penalty's weight, a panel a learner; dotted lines for a method that has none.
+
+    Parameters
+    ----------
+    grids : mapping
+        Label of the axis → weight → judgement by family.
+    reference : mapping
+        Judgement of the method without a weight.
+    """
+    figure = new_figure(9, 3.6)
+    panels = np.atleast_1d(figure.subplots(1, len(grids), sharey=True))
+    for axes, (label, grid) in zip(panels, grids.items(), strict=True):
+        weights = sorted(grid)
+        for family, (marker, color, _) in MARKS.items():
+            axes.plot(weights, [grid[weight][family]["elbo"] for weight in weights], marker=marker,
+                      markersize=5, color=color, label=f"{family} posteriors")  # fmt: skip
+            axes.axhline(reference[family]["elbo"], color=color, linestyle=":", linewidth=1.4,
+                         label=f"entropy ELBO, {family}")  # fmt: skip
+        axes.set(xscale="log", xlabel=label)
+        axes.set_xticks(weights, [f"{weight:g}" for weight in weights])
+        axes.minorticks_off()
+    panels[0].set_ylabel("ELBO of other patches [nats]")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.suptitle(title)
+    return figure
