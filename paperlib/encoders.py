@@ -17,6 +17,7 @@ from paperlib.posteriors import FAMILIES, DiagonalGaussian, FullGaussian, Gaussi
 from paperlib.validation import check_positive
 
 LEAST_DEVIATION = 1e-3  # in units of the data: no posterior collapses
+FIRST_CORRELATION = 0.1  # of usual first weights: posteriors start nearly diagonal, and not far too wide
 
 
 class Encoder(nn.Module):
@@ -66,6 +67,8 @@ class Encoder(nn.Module):
         if family != "diagonal":
             columns = RANK if family == "low-rank" else n_latents
             self.correlation = _linear(width, n_latents * columns, generator)
+            for parameter in self.correlation.parameters():
+                parameter.data.mul_(FIRST_CORRELATION)
         self.to(unit)
 
     def forward(self, x: Float[Tensor, "N D"]) -> GaussianPosterior:

@@ -4,6 +4,13 @@ Functions take numbers and return a matplotlib `Figure`; none of them computes r
 Notebooks show the figure that a cell ends with.
 """
 
+from paperlib.plotting.amortization import (
+    plot_encoder,
+    plot_gap_by_contrast,
+    plot_gaps,
+    plot_gradient_noise,
+    plot_iterations,
+)
 from paperlib.plotting.annealing import (
     Animation,
     plot_collapse,
@@ -34,8 +41,13 @@ __all__ = [
     "plot_climb",
     "plot_collapse",
     "plot_development",
+    "plot_encoder",
     "plot_fields",
+    "plot_gap_by_contrast",
+    "plot_gaps",
+    "plot_gradient_noise",
     "plot_history",
+    "plot_iterations",
     "plot_learning_curves",
     "plot_lines",
     "plot_overview",
