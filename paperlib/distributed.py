@@ -29,7 +29,7 @@ class Processes:
         return points if self.count == 1 else points[points % self.count == self.rank] // self.count
 
     def add(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Sums over all processes, the same bits in each, in the dtypes and shapes of the terms."""
+        """Sums of `tensors` over all processes, the same bits in each; dtypes and shapes stay."""
         if self.count == 1:
             return list(tensors)
         flat = torch.cat([tensor.flatten().double() for tensor in tensors])
@@ -38,7 +38,7 @@ class Processes:
         return [part.view_as(tensor).to(tensor) for part, tensor in zip(parts, tensors, strict=True)]
 
     def gather(self, share: Float[Tensor, "n H"], n_points: int) -> Float[Tensor, "N H"]:
-        """Rows of all data points, in order, from the shares of all processes."""
+        """Rows of all data points, in order, from the `share` of each process."""
         if self.count == 1:
             return share
         rows = share.new_zeros(n_points, share.shape[1])

@@ -61,12 +61,12 @@ class GaborFit:
 
 
 def fit_gabor(field: Float[Tensor, "height width"]) -> GaborFit:
-    """Fit one picture, as `fit_gabors` does many; many at once are faster."""
+    """Fit one picture, the `field`, as `fit_gabors` does many; many at once are faster."""
     return fit_gabors(field.unsqueeze(0))[0]
 
 
 def fit_gabors(fields: Float[Tensor, "fields height width"]) -> list[GaborFit]:
-    """Fit exp(−u²/2s_u² − v²/2s_v²)·(a cos 2πfu + b sin 2πfu) to each picture by least squares.
+    """Fit exp(−u²/2s_u² − v²/2s_v²)·(a cos 2πfu + b sin 2πfu) to `fields` by least squares.
 
     u runs along the wave's direction and v across it, from the center.  Fits start at the energy's center,
     at the strongest frequency there and with windows of different widths; the best one is returned.

@@ -31,7 +31,7 @@ class FieldMatch(NamedTuple):
 
 
 def gini(z: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*rest"]:
-    """Gini index of |z| along a dimension: 0 if all are equal, 1 − 1/n if one of n is not zero.
+    """Gini index of |z| along dimension `dim`: 0 if all are equal, 1 − 1/n if one of n is not zero.
 
     G = 1 − 2 Σ_k (|z|_(k)/‖z‖₁)·(n − k + ½)/n with |z|_(1) ≤ ... ≤ |z|_(n) (Hurley & Rickard 2009).
     A vector of zeros, whose values are all equal, has index 0.
@@ -64,7 +64,7 @@ def posterior_gini(
 
 
 def match_fields(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"]) -> FieldMatch:
-    """Match learned fields (D, K) with true ones (D, H), K ≥ H, so that the sum of |cos| is largest.
+    """Match `learned` fields (D, K) with those of `truth` (D, H), K ≥ H, so that the sum of |cos| is largest.
 
     Order and sign of fields mean nothing in the model: align them before comparing.
 
@@ -82,7 +82,7 @@ def match_fields(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"]) -> 
 
 
 def is_recovered(learned: Float[Tensor, "_ K"], truth: Float[Tensor, "_ H"], threshold: float = 0.7) -> bool:
-    """Whether true fields can be matched one to one with learned ones so that every |cos| > `threshold`."""
+    """Whether `truth` can be matched one to one with `learned` fields so that every |cos| > `threshold`."""
     close = _cosines(learned, truth).abs().numpy() > threshold
     pairs = linear_sum_assignment(close, maximize=True)
     return bool(close[pairs].all())

@@ -19,7 +19,13 @@ from paperlib.statistics import PosteriorStatistics
 
 @dataclass(frozen=True)
 class EntropyWeights:
-    """Weights (w_q, w_p, w_x) of the three entropies in Eq. 17; (1, 1, 1) is the ELBO."""
+    """Weights (w_q, w_p, w_x) of the three entropies in Eq. 17; (1, 1, 1) is the ELBO.
+
+    Parameters
+    ----------
+    posterior, prior, likelihood : float
+        w_q, w_p and w_x.
+    """
 
     posterior: float = 1.0
     prior: float = 1.0
@@ -28,14 +34,20 @@ class EntropyWeights:
 
 @dataclass(frozen=True)
 class EntropyTerms:
-    """The three entropies in nats: mean H[q], H[p_λ(z)] and H[p_σ²(x|z)] (Eq. 7)."""
+    """The three entropies (Eq. 7).
+
+    Parameters
+    ----------
+    posterior, prior, likelihood : tensors ()
+        Mean H[q], H[p_λ(z)] and H[p_σ²(x|z)] in nats.
+    """
 
     posterior: Float[Tensor, ""]
     prior: Float[Tensor, ""]
     likelihood: Float[Tensor, ""]
 
     def weighted(self, weights: EntropyWeights) -> Float[Tensor, ""]:
-        """Annealed objective w_q H[q] − w_p H[p(z)] − w_x H[p(x|z)] (Eq. 17)."""
+        """Annealed objective w_q H[q] − w_p H[p(z)] − w_x H[p(x|z)], with w from `weights` (Eq. 17)."""
         return (
             weights.posterior * self.posterior
             - weights.prior * self.prior
@@ -74,7 +86,7 @@ def entropy_elbo(stats: PosteriorStatistics, weights: EntropyWeights | None = No
 
 
 def annealed_elbo(stats: PosteriorStatistics, weights: EntropyWeights) -> Float[Tensor, ""]:
-    """Annealed objective (Eq. 17), with λ ≥ σ where the prior outweighs the posterior.
+    """Annealed objective with `weights` (Eq. 17), λ ≥ σ where the prior outweighs the posterior.
 
     There Eq. 17 itself has no maximum: a field with ν = 0 and τ, λ → 0 gains (w_p − w_q) log 1/τ.
     With λ ≥ σ collapsing gains nothing.  H[p(z)] is then −E log p(z), the sum of log 2λ_h + E|z_h|/λ_h.

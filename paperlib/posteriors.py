@@ -40,7 +40,7 @@ class GaussianPosterior:
         return self._map(torch.Tensor.detach)
 
     def to(self, *args, **kwargs):
-        """Same posteriors on another device or in another dtype, as `torch.Tensor.to`."""
+        """Same posteriors on another device or in another dtype; args and kwargs as for `torch.Tensor.to`."""
         return self._map(lambda t: t.to(*args, **kwargs))
 
     def _map(self, function):
@@ -65,7 +65,7 @@ class GaussianPosterior:
 
 @dataclass(frozen=True)
 class DiagonalGaussian(GaussianPosterior):
-    """q(z) = N(ν, diag(τ²)); `deviation` is τ > 0 with shape (N, H)."""
+    """q(z) = N(ν, diag(τ²)); `mean` is ν and `deviation` τ > 0, both of shape (N, H)."""
 
     deviation: Float[Tensor, "N H"]
 
@@ -75,28 +75,33 @@ class DiagonalGaussian(GaussianPosterior):
 
     @property
     def variance(self) -> Float[Tensor, "N H"]:
+        """Marginal variances τ²."""
         return self.deviation.square()
 
     def covariance(self) -> Float[Tensor, "N H H"]:
+        """T of each data point."""
         return torch.diag_embed(self.variance)
 
     @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
+        """Σₙ T⁽ⁿ⁾."""
         return torch.diag(self.variance.sum(0))
 
     def spread(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
         return dictionary * self.variance.sum(0)
 
     def log_det(self) -> Float[Tensor, " N"]:
+        """Log-determinant log |T| of each data point."""
         return 2 * self.deviation.log().sum(-1)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
+        """Draw `n_samples` reparameterized samples of each data point; they carry gradients."""
         return self.mean + self.deviation * _noise(n_samples, self.mean, generator)
 
 
 @dataclass(frozen=True)
 class LowRankGaussian(GaussianPosterior):
-    """q(z) = N(ν, VVᵀ + diag(d²)); `factor` V has shape (N, H, r), `deviation` d > 0 has shape (N, H).
+    """q(z) = N(ν, VVᵀ + diag(d²)); `mean` ν and `deviation` d > 0 (N, H), `factor` V (N, H, r).
 
     Everything goes through r×r matrices: no H×H matrix is formed for a data point (except by `covariance`).
     """
@@ -106,23 +111,28 @@ class LowRankGaussian(GaussianPosterior):
 
     @property
     def variance(self) -> Float[Tensor, "N H"]:
+        """Marginal variances τ²."""
         return self.deviation.square() + self.factor.square().sum(-1)
 
     def covariance(self) -> Float[Tensor, "N H H"]:
+        """T of each data point."""
         return torch.diag_embed(self.deviation.square()) + self.factor @ self.factor.mT
 
     @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
+        """Σₙ T⁽ⁿ⁾."""
         tall = self.factor.transpose(0, 1).flatten(1)
         return torch.diag(self.deviation.square().sum(0)) + tall @ tall.T
 
     def log_det(self) -> Float[Tensor, " N"]:
+        """Log-determinant log |T| of each data point."""
         # matrix determinant lemma: |diag(d²) + VVᵀ| = Π d² · |I + Vᵀ diag(d⁻²) V|
         scaled = self.factor / self.deviation.unsqueeze(-1)
         small = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device) + scaled.mT @ scaled
         return 2 * self.deviation.log().sum(-1) + _cholesky_log_det(torch.linalg.cholesky(small))
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
+        """Draw `n_samples` reparameterized samples of each data point; they carry gradients."""
         low_rank = _noise(n_samples, self.factor[:, 0], generator).unsqueeze(-1)
         diagonal = self.deviation * _noise(n_samples, self.mean, generator)
         return self.mean + (self.factor @ low_rank).squeeze(-1) + diagonal
@@ -130,26 +140,31 @@ class LowRankGaussian(GaussianPosterior):
 
 @dataclass(frozen=True)
 class FullGaussian(GaussianPosterior):
-    """q(z) = N(ν, LLᵀ); `scale_tril` L is lower triangular with a positive diagonal, shape (N, H, H)."""
+    """q(z) = N(ν, LLᵀ); `mean` ν (N, H), `scale_tril` L (N, H, H) lower triangular, positive diagonal."""
 
     scale_tril: Float[Tensor, "N H H"]
 
     @property
     def variance(self) -> Float[Tensor, "N H"]:
+        """Marginal variances τ²."""
         return self.scale_tril.square().sum(-1)
 
     def covariance(self) -> Float[Tensor, "N H H"]:
+        """T of each data point."""
         return self.scale_tril @ self.scale_tril.mT
 
     @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
+        """Σₙ T⁽ⁿ⁾."""
         rows = self.scale_tril.mT.flatten(0, 1)  # no copy of what `infer_full` returns
         return rows.T @ rows
 
     def log_det(self) -> Float[Tensor, " N"]:
+        """Log-determinant log |T| of each data point."""
         return _cholesky_log_det(self.scale_tril)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
+        """Draw `n_samples` reparameterized samples of each data point; they carry gradients."""
         noise = _noise(n_samples, self.mean, generator).unsqueeze(-1)
         return self.mean + (self.scale_tril @ noise).squeeze(-1)
 

@@ -46,7 +46,31 @@ GINI_POINTS = 1_000  # data points whose posterior samples the Gini index is tak
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """All that decides a run's numbers, apart from the images themselves and the machine."""
+    """All that decides a run's numbers, apart from the images themselves and the machine.
+
+    Parameters
+    ----------
+    patch_size : int
+        Width and height of a patch in pixels.
+    patches, latents : int
+        N and H.
+    posterior : {"diagonal", "full"}
+        Covariance of the posteriors.
+    annealing : str
+        Name of a schedule, as for `paperlib.annealing.schedule`.
+    epochs, batch_size : int
+        Passes over the patches, and patches of a minibatch.
+    learning_rate : float
+        Of the dictionary.
+    polish : int, optional
+        Iterations of L-BFGS at the end, as for `paperlib.trainers.fit_em`.
+    fresh, reseed : bool
+        Draw new patches in every epoch; give fields that explain nothing a new direction.
+    seed : int
+        Of patches and training.
+    device, dtype : str
+        Where and in which precision to compute.
+    """
 
     patch_size: int = 16
     patches: int = 51_200
@@ -260,7 +284,7 @@ def choose_device(name: str) -> str:
 def load_checkpoint(path: Path, device: str, processes: Processes = ALONE) -> EMState | None:
     """Training state of a checkpoint, None if there is no file; nothing in it is executed.
 
-    Of the posteriors only this process's share is kept.
+    Of the posteriors only the share of this one of `processes` is kept.
 
     Raises
     ------

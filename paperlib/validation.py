@@ -9,7 +9,7 @@ from paperlib.errors import InputError
 
 
 def check_data(x: Tensor, n_features: int | None = None) -> None:
-    """Refuse data that are not a finite floating-point matrix (N, D) with N ≥ 1 (and D as expected).
+    """Refuse data that are not a finite floating-point matrix (N, D) with N ≥ 1 (and D = `n_features`).
 
     Raises
     ------
@@ -36,7 +36,7 @@ def check_data(x: Tensor, n_features: int | None = None) -> None:
 
 
 def check_positive(**numbers: int | float) -> None:
-    """Refuse counts and rates that are not positive; keyword names appear in the message.
+    """Refuse counts and rates, `numbers` by name, that are not positive; the message has the name.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """Sparsenet's inference and learning against autograd, scipy and the definitions; scikit-learn's learners."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from paperlib.baselines import (
@@ -50,6 +52,18 @@ def test_the_penalty_s_gradient_is_autograd_s():
     cost = Cost(sparsity=3.0, scale=0.4)
     (wanted,) = torch.autograd.grad(cost.penalty(codes).sum(), codes)
     torch.testing.assert_close(cost.penalty_gradient(codes.detach()), wanted)
+
+
+@pytest.mark.parametrize("cost", [Cost(), Cost(sparsity=1.3, scale=2.0), Cost(sparsity=8.0)])
+def test_the_scale_that_the_penalty_assumes_is_that_of_its_prior(cost):
+    """Against quadrature, in units of σ."""
+
+    def prior(u):
+        return (1 + u**2) ** -cost.sparsity
+
+    wanted = quad(lambda u: u * prior(u), 0, np.inf)[0] / quad(prior, 0, np.inf)[0]
+    assert cost.prior_scale == pytest.approx(cost.scale * wanted, rel=1e-6)
+    assert Cost(sparsity=1.0).prior_scale == math.inf
 
 
 def test_inferred_codes_are_stationary_and_as_good_as_those_of_scipy():

@@ -8,6 +8,7 @@ algorithm as published; all patches of a batch are inferred at once, each with a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.special import beta
 from torch import Tensor
 
 from paperlib.data import Images
@@ -61,6 +63,13 @@ class Cost:
         """Cost of every patch."""
         error = (x - codes @ dictionary.T).square().sum(-1)
         return self.precision / 2 * error + self.penalty(codes)
+
+    @property
+    def prior_scale(self) -> float:
+        """Mean |s| under the prior that the penalty assumes, ∝ (1 + (s/σ)²)^−β; infinite for β ≤ 1."""
+        if self.sparsity <= 1:
+            return math.inf
+        return self.scale / ((self.sparsity - 1) * float(beta(0.5, self.sparsity - 0.5)))
 
     def penalty(self, codes: Float[Tensor, "N H"]) -> Float[Tensor, " N"]:
         """β Σ_h log(1 + (s_h/σ)²)."""

@@ -147,10 +147,12 @@ class Papermill:
 
         Parameters
         ----------
-        source, output : Path
-            The notebook's source, and where papermill writes after every cell.
+        source : Path
+            The notebook's source.
         parameters : dict
             Values for names of the cell tagged ``parameters``.
+        output : Path
+            Where papermill writes after every cell.
         environment : dict
             Environment variables beside those of this process.
         advance : callable

@@ -45,7 +45,7 @@ def environment_tables(tasks: Sequence[Task]) -> str:
     rows.append(["all", "", f"{sum(manifest['seconds'] for manifest in manifests):.1f}", "", "", ""])
     head = ["page", "profile", "seconds", "started (UTC)", "commit", "images"]
     return (
-        f"\n## Environment\n\n{_table(['', ''], [fact for fact in facts if fact[1]])}"
+        f"\n## Environment\n\n{_table(['environment', ''], [fact for fact in facts if fact[1]])}"
         f"\n## Pages\n\n{_table(head, rows)}"
     )
 

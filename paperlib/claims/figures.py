@@ -38,10 +38,10 @@ class Place:
 
 FIGURES: Sequence[Place] = (
     Place("Fig. 1", "the model, before and after reparameterization", "model", "fig-model"),
-    Place("Fig. 2", "fields learned from bars", "bars", "fig-bars-fields", "*"),
+    Place("Fig. 2", "fields learned from bars", "bars", "bars-joint", "*"),
     Place("Fig. 3", "ELBO of four objectives", "natural_images", "fig-learning-curves", "*"),
     Place("Fig. 4", "fields and sparsity during prior annealing", "annealing", "fig-development", "paper-*"),
-    Place("Fig. 5", "ELBO and entropies on bars", "bars", "fig-bars-climb", "*"),
+    Place("Fig. 5", "ELBO and entropies on bars", "bars", "bars-joint", "*"),
     Place("Fig. 6", "encoder, diagonal", "amortization", "fig-encoder-diagonal"),
     Place("Fig. 7", "encoder, low rank", "amortization", "fig-encoder-low-rank"),
     Place("Fig. 8", "final fields of four objectives", "natural_images", "fig-final-fields", "*"),

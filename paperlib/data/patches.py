@@ -87,7 +87,7 @@ class PatchSampler:
     def places(
         self, numbers: Int[np.ndarray, " n"] | Int[Tensor, " n"]
     ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Image, and row and column of the upper left pixel, of each patch."""
+        """Image, and row and column of the upper left pixel, of each of the patches `numbers`."""
         place = (_split_mix(self._key, numbers) % np.uint64(self._first_place[-1])).astype(np.int64)
         image = np.searchsorted(self._first_place, place, side="right") - 1
         columns = np.array([windows.shape[1] for windows in self._windows])[image]

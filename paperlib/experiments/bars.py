@@ -43,7 +43,7 @@ def learn_bars(
         Of the data and of the first dictionary.
     n_points, n_latents : int
         N, and H; there are ten bars.
-    options
+    **options
         Of the trainer.
 
     Returns

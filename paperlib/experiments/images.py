@@ -19,7 +19,7 @@ from paperlib.data import Images, PatchSampler
 from paperlib.encoders import Encoder
 from paperlib.errors import InputError
 from paperlib.experiments.records import Outcome
-from paperlib.gabor import fit_gabor
+from paperlib.gabor import fit_gabors
 from paperlib.inference import closed_form_scales, fit_posterior
 from paperlib.metrics import LEAST_INFORMATION, effective_pixels, latent_information, posterior_gini
 from paperlib.model import normalize_columns
@@ -118,11 +118,11 @@ def learn_images(
             posterior = result.encoder(x_test)
         judged["encoder"] = judge_posterior(x_test, dictionary, posterior)
         end["held_out"] = judged["encoder"]["elbo"]
-    shares = [fit_gabor(field).explained for field in dictionary.T.reshape(-1, patch_size, patch_size)]
+    fits = fit_gabors(dictionary.T.reshape(-1, patch_size, patch_size))
     numbers = {
         "history": [*trace.rows, end],
         "judged": judged,
-        "gabor": [round(share, 4) for share in shares],
+        "gabor": [round(fit.explained, 4) for fit in fits],
     }
     arrays = {"dictionary": dictionary, "prior_scales": result.model.prior_scales, **trace.arrays()}
     return Outcome(numbers, {key: value.numpy() for key, value in arrays.items()})

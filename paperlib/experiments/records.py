@@ -44,7 +44,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Record:
-    """An outcome and what it came from; `provenance` holds all other fields of the JSON file."""
+    """An outcome (`numbers`, `arrays`) and its origin: `config`, and all else of the file in `provenance`."""
 
     config: dict[str, Any]
     numbers: dict[str, Any]

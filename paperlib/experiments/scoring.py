@@ -81,7 +81,7 @@ def score_learner(
 
 
 def describe_learner(config: Mapping[str, Any]) -> str:
-    """Name of the learner of a configuration of `score_learner` and of its choices, without seed and sizes."""
+    """Name of the learner of a configuration of `score_learner` with its choices, without seed and sizes."""
     match config:
         case {"learner": "sparsenet", **rest}:
             fall = ", η falling" if isinstance(rest.get("learning_rate"), list) else ""

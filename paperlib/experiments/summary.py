@@ -10,7 +10,7 @@ from paperlib.experiments.records import Record
 
 
 def by_seed(records: Mapping[str, Record]) -> dict[str, list[Record]]:
-    """Records whose names differ in nothing but the seed at their end, by the name without it."""
+    """Those `records` whose names differ in nothing but the seed at their end, by the name without it."""
     groups: dict[str, list[Record]] = {}
     for name in sorted(records, key=lambda name: records[name].config["seed"]):
         groups.setdefault(name.rpartition("-")[0], []).append(records[name])
@@ -29,7 +29,7 @@ def values(records: Sequence[Record], *path: str) -> list[float]:
 
 
 def spread(numbers: Sequence[float], digits: int = 2) -> str:
-    """Mean ± standard deviation over seeds as text; a single number as it is."""
+    """Mean ± standard deviation of `numbers` over seeds, to so many `digits`; a single number as it is."""
     if len(numbers) == 1:
         return f"{numbers[0]:.{digits}f}"
     return f"{mean(numbers):.{digits}f} ± {stdev(numbers):.{digits}f}"

@@ -50,6 +50,10 @@ def fit_posterior(
         Covariance of the posteriors.
     start : GaussianPosterior, optional
         Where to start; any family for full covariances, else the same one.
+    tolerance : float
+        Gain of a round in nats a data point below which rounds end.
+    max_rounds : int
+        Rounds at most.
     batch_size : int
         Data points of an E-step, of which there is one on every thread (`paperlib.parallel`).
 

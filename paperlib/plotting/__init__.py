@@ -21,6 +21,7 @@ from paperlib.plotting.annealing import (
 from paperlib.plotting.bars import plot_climb
 from paperlib.plotting.benchmark import plot_benchmark, plot_scaling
 from paperlib.plotting.fields import compare_columns, compare_fields, plot_fields
+from paperlib.plotting.gabor import plot_contributions, plot_gabors, plot_kinds
 from paperlib.plotting.learning import (
     plot_history,
     plot_learning_curves,
@@ -40,14 +41,17 @@ __all__ = [
     "plot_benchmark",
     "plot_climb",
     "plot_collapse",
+    "plot_contributions",
     "plot_development",
     "plot_encoder",
     "plot_fields",
+    "plot_gabors",
     "plot_gap_by_contrast",
     "plot_gaps",
     "plot_gradient_noise",
     "plot_history",
     "plot_iterations",
+    "plot_kinds",
     "plot_learning_curves",
     "plot_lines",
     "plot_overview",

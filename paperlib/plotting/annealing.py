@@ -20,7 +20,7 @@ SHOWN_FIELDS = 36  # of a mosaic
 
 @styled
 def plot_schedules(schedules: Mapping[str, Sequence[EntropyWeights]]) -> Figure:
-    """Weights of the prior's and the likelihood's entropy over epochs (Fig. 9), a panel a schedule."""
+    """Weights of the prior's and the likelihood's entropy over epochs (Fig. 9) in each of `schedules`."""
     figure = new_figure(2.9 * len(schedules), 2.6)
     panels = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
     for axes, (label, weights) in zip(panels, schedules.items(), strict=True):

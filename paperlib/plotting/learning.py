@@ -133,7 +133,7 @@ def _check_rows(histories: Mapping[str, Sequence[Sequence[Mapping]]], keys: Iter
 
 @styled
 def plot_prior_scales(models: Mapping[str, SparseCodingModel], title: str | None = None) -> Figure:
-    """Prior scales in units of the noise, λ_h/σ, in descending order; below 0.1 a field counts as dead."""
+    """Prior scales of `models` in units of the noise, λ_h/σ, descending; below 0.1 a field counts as dead."""
     figure = new_figure(7.5, 3.2)
     axes = figure.subplots()
     for label, model in models.items():
@@ -155,7 +155,17 @@ def plot_overview(
     history: Sequence[Mapping[str, Any]],
     title: str | None = None,
 ) -> Figure:
-    """Fields learned from bars and from images, and the ELBO of the images as the sum of three entropies."""
+    """Fields learned from bars and from images, and the ELBO of the images as the sum of three entropies.
+
+    Parameters
+    ----------
+    bars, images : SparseCodingModel
+        What was learned.
+    bars_shape, patch_shape : (height, width)
+        Of their fields, in pixels.
+    history : sequence of dict
+        Of learning from the images.
+    """
     figure = new_figure(10, 3.7)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.25])
     draw_mosaic(left, make_mosaic(sorted_fields(bars), bars_shape), "fields learned from bars")

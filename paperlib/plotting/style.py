@@ -40,13 +40,21 @@ class NotebookFigure(Figure):
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Empty figure of a size in inches (the book's pages are 8 wide)."""
+    """Empty figure of `width` and `height` in inches (the book's pages are 8 wide)."""
     return NotebookFigure(figsize=(width, height), layout="constrained")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts, which may hold Markdown and formulas; notebooks show it as a table of the page."""
+    """A table of texts, which may hold Markdown and formulas; notebooks show it as a table of the page.
+
+    Parameters
+    ----------
+    head : sequence of str
+        The columns' names.
+    rows : sequence of sequences
+        As many entries each.
+    """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]

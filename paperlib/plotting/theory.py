@@ -20,7 +20,21 @@ from paperlib.plotting.style import COLORS, new_figure, styled
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel of `plot_lines`: labeled lines over common values `x`, and a value of `x` to mark."""
+    """One panel of `plot_lines`.
+
+    Parameters
+    ----------
+    x : values
+        What all lines are over.
+    lines : mapping
+        Label → values.
+    xlabel, ylabel : str
+        What the axes are.
+    mark : float, optional
+        A value of `x` to mark.
+    xscale, yscale, ylim
+        As matplotlib's axes have them.
+    """
 
     x: Any
     lines: Mapping[str, Any]
@@ -34,7 +48,7 @@ class Panel:
 
 @styled
 def plot_lines(*panels: Panel) -> Figure:
-    """Panels of lines side by side; lines differ in color and in dashes."""
+    """Lines of `panels` side by side; lines differ in color and in dashes."""
     figure = new_figure(4.2 * len(panels), 3.4)
     for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         if panel.mark is not None:
@@ -49,7 +63,13 @@ def plot_lines(*panels: Panel) -> Figure:
 
 @styled
 def plot_terms(terms: Mapping[str, Float[Tensor, "steps 2"]]) -> Figure:
-    """Terms of the ELBO over the steps of a run (solid) and their entropies (dashed), two panels a row."""
+    """Terms of the ELBO over the steps of a run (solid) and their entropies (dashed), two panels a row.
+
+    Parameters
+    ----------
+    terms : mapping
+        Title → term and entropy at each step, in nats.
+    """
     rows = math.ceil(len(terms) / 2)
     figure = new_figure(8.4, 2.6 * rows)
     for axes, (title, values) in zip(figure.subplots(rows, 2, sharex=True).flat, terms.items(), strict=True):
@@ -90,7 +110,7 @@ def plot_samples(x: Float[Tensor, "N 2"], z: Float[Tensor, "N H"], model: Sparse
 
 @styled
 def plot_plane(examples: Mapping[str, tuple[Float[Tensor, "_ 2"], Float[Tensor, "2 _"]]]) -> Figure:
-    """Data sets in the plane, each with the fields of a dictionary as arrows, one panel each."""
+    """Data in the plane with the fields of a dictionary as arrows; `examples`: title → (x, dictionary)."""
     figure = new_figure(3.6 * len(examples), 3.2)
     for axes, (title, (x, dictionary)) in zip(
         np.atleast_1d(figure.subplots(1, len(examples))), examples.items(), strict=True

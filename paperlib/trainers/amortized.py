@@ -60,7 +60,10 @@ class AmortizedResult(FitResult):
 
 @dataclass
 class AmortizedState:
-    """Everything training needs to go on; `encoder` and `optimizer` are what their `state_dict` gives.
+    """Everything training needs to go on.
+
+    `encoder` and `optimizer` are what their `state_dict` gives, `random_state` is the generator's; `passes`,
+    `seen` and `seconds` count epochs, data points and time so far.
 
     The tensors are those in use, which the next step changes: callbacks copy or save what they keep.
     """

@@ -70,7 +70,25 @@ FAMILIES = {
 
 @dataclass
 class EMState:
-    """Everything training needs to go on: tensors, counters and the random state."""
+    """Everything training needs to go on: tensors, counters and the random state.
+
+    Parameters
+    ----------
+    dictionary, velocity : tensors (D, H)
+        W̃ and its momentum.
+    usage : tensor (H,)
+        Running diagonal of Σ(ννᵀ + T) / N, which preconditions the dictionary's step.
+    mean, std : tensors (N, H)
+        Marginals of all posteriors.
+    noise_variance, prior_scales : tensors () and (H,)
+        Running σ² and λ.
+    random_state : tensor
+        Of the generator.
+    epoch, passes, seen, seconds : numbers
+        Epochs done, passes over the data, data points seen, time taken so far.
+    history : list of dict
+        A row for each epoch.
+    """
 
     dictionary: Float[Tensor, "D H"]
     velocity: Float[Tensor, "D H"]
