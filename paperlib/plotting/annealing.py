@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -84,7 +85,8 @@ class Animation:
             return []
 
         n_epochs = min(len(kept) for kept in self.fields.values())
-        return FuncAnimation(figure, draw, n_epochs, interval=600).to_jshtml(default_mode="once")
+        player = FuncAnimation(figure, draw, n_epochs, interval=600).to_jshtml(default_mode="once")
+        return re.sub(r"<link[^>]*>", "", player)  # the icons' style sheet, which is on another host
 
 
 @styled
