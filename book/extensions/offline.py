@@ -1,8 +1,7 @@
-"""Sphinx extension: pages read from a file, without a network, without console errors, and by everyone.
+"""Sphinx extension: pages read from a file, without a network and without errors in the console.
 
 Jupyter Book always adds, twice, what thebe needs (running cells through a server elsewhere), and its theme
-preloads fonts in a way that browsers refuse for files. Both are taken out of the finished pages, and controls
-that the theme leaves without a name for screen readers get one.
+preloads fonts in a way that browsers refuse for files. Both are taken out of the finished pages.
 """
 
 from __future__ import annotations
@@ -20,20 +19,12 @@ UNUSED = re.compile(
 )
 
 
-NAMED = {
-    '<summary><span class="toctree-toggle"': '<summary aria-label="Pages below"><span class="toctree-toggle"',
-    '<span class="search-button__kbd': '<span aria-hidden="true" class="search-button__kbd',
-}
-
-
 def clean_pages(app, exception) -> None:
     """Take the unused elements out of every page of a finished build."""
     if exception is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
-            text = UNUSED.sub("", page.read_text(encoding="utf-8"))
-            for element, named in NAMED.items():
-                text = text.replace(element, named)
-            page.write_text(text, encoding="utf-8")
+            text = page.read_text(encoding="utf-8")
+            page.write_text(UNUSED.sub("", text), encoding="utf-8")
 
 
 def setup(app) -> dict[str, bool]:

@@ -86,7 +86,9 @@ class Animation:
 
         n_epochs = min(len(kept) for kept in self.fields.values())
         player = FuncAnimation(figure, draw, n_epochs, interval=600).to_jshtml(default_mode="once")
-        return re.sub(r"<link[^>]*>", "", player)  # the icons' style sheet, which is on another host
+        player = re.sub(r"<link[^>]*>", "", player)  # the icons' style sheet, which is on another host
+        player = player.replace("<img ", '<img alt="Fields after each epoch, a panel for each run" ')
+        return player.replace('type="range"', 'type="range" aria-label="Epoch"')
 
 
 @styled
