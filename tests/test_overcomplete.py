@@ -20,6 +20,7 @@ from paperlib.experiments.overcomplete import (
     gabor_fits,
     learn_overcomplete,
     mean_frequency,
+    peak_frequency,
 )
 from paperlib.gabor import GaborFit
 from paperlib.statistics import PosteriorStatistics
@@ -40,11 +41,12 @@ def test_a_contribution_is_the_error_without_the_field_less_that_with_it(family)
 
 
 @pytest.mark.parametrize("down, right", [(0, 2), (3, 0), (3, 4)])
-def test_the_mean_frequency_of_a_windowed_wave_is_its_own(down, right):
+def test_the_frequency_of_a_windowed_wave_is_its_own(down, right):
     rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
     window = torch.exp(-((rows - 15.5) ** 2 + (columns - 15.5) ** 2) / (2 * 6**2))
     wave = window * torch.cos(2 * math.pi * (2 * down * rows + 2 * right * columns) / 32)
-    assert float(mean_frequency(wave.reshape(-1, 1))) == pytest.approx(math.hypot(down, right) / 16, rel=0.03)
+    for measure in (mean_frequency, peak_frequency):
+        assert float(measure(wave.reshape(-1, 1))) == pytest.approx(math.hypot(down, right) / 16, rel=0.03)
 
 
 def test_the_mean_frequency_of_noise_is_that_of_the_square():

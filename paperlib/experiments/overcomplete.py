@@ -31,6 +31,7 @@ GABOR_SHARE = 0.5  # of a Gabor's energy, that its Gabor fit explains at least
 NARROW = 0.25  # of the patch's side, the smaller width of a Gabor's window at most
 SPREAD = 0.25  # of the patch's pixels, the effective number of a texture at least
 HIGH_FREQUENCY = 0.25  # cycles a pixel, half of what pixels can show along an axis
+PADDING = 4  # times the patch's side, for spectra
 KEPT = ("step", "phase", "elbo", "prior_weight")
 TOLERANCE = 1e-2  # nats a data point that a round of inference on test patches must gain
 
@@ -200,7 +201,19 @@ def contributions(
 
 
 def mean_frequency(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, " H"]:
-    """Mean of |f| over the power spectrum of each square field, cycles a pixel; 0.38 for white noise.
+    """Mean of |f| over the power spectrum of each square field, cycles a pixel; 0.38 for white noise."""
+    power, frequency = _spectrum(dictionary)
+    return (power * frequency).sum(1) / power.sum(1)
+
+
+def peak_frequency(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, " H"]:
+    """Frequency |f| at which the power spectrum of each square field is largest, cycles a pixel."""
+    power, frequency = _spectrum(dictionary)
+    return frequency[power.argmax(1)]
+
+
+def _spectrum(dictionary: Float[Tensor, "D H"]) -> tuple[Float[Tensor, "H F"], Float[Tensor, " F"]]:
+    """Power spectra, between frequencies by zero padding, and |f| there.
 
     Raises
     ------
@@ -210,9 +223,10 @@ def mean_frequency(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, " H"]:
     side = round(len(dictionary) ** 0.5)
     if side**2 != len(dictionary):
         raise InputError(f"Fields of {len(dictionary)} pixels are not square.")
-    power = torch.fft.fft2(dictionary.T.reshape(-1, side, side), (2 * side, 2 * side)).abs().square()
-    axis = torch.fft.fftfreq(2 * side, dtype=power.dtype, device=power.device)
-    return (power * torch.hypot(axis[:, None], axis)).sum((1, 2)) / power.sum((1, 2))
+    padded = (PADDING * side, PADDING * side)
+    power = torch.fft.fft2(dictionary.T.reshape(-1, side, side), padded).abs().square()
+    axis = torch.fft.fftfreq(PADDING * side, dtype=power.dtype, device=power.device)
+    return power.flatten(1), torch.hypot(axis[:, None], axis).flatten()
 
 
 def gabor_fits(gabor: Float[Tensor, "H 7"]) -> list[GaborFit]:

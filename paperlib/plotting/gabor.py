@@ -16,6 +16,7 @@ from torch import Tensor
 from paperlib.gabor import GaborFit
 from paperlib.plotting.style import COLORS, new_figure, styled
 
+SHOWN = 40  # ellipses; more would hide each other
 HIGHEST = 0.5  # cycles a pixel, along an axis
 KIND_COLORS = (COLORS[0], COLORS[1], "0.6")
 MARKERS = "o^s"
@@ -28,8 +29,9 @@ def plot_gabors(
     """Fitted Gabor functions, a row a label of `fits`: frequency and direction, places and sizes, widths.
 
     On the left the distance from the center is the wave's frequency and the angle its direction.  In the
-    middle an ellipse with the window's standard deviations as half axes stands for each field.  On the right
-    the widths along and across the wave over its frequency; on a dashed line the width is that many periods.
+    middle the centers, and for the first `SHOWN` fits an ellipse with half the window's standard deviations
+    as half axes.  On the right the widths along and across the wave over its frequency; dashed lines are a
+    quarter of a period and a whole one.
     """
     figure = new_figure(9, 2.9 * len(fits))
     for row, (label, some) in zip(
@@ -122,14 +124,12 @@ def _draw_waves(axes: Axes, fits: Sequence[GaborFit]) -> None:
 
 
 def _draw_places(axes: Axes, fits: Sequence[GaborFit], patch_shape: tuple[int, int]) -> None:
-    for fit in fits:
+    for fit in fits[:SHOWN]:
         (row, column), (along, across), (down, right) = fit.center, fit.widths, fit.wave_vector
         angle = math.degrees(math.atan2(down, right))
-        axes.add_patch(
-            Ellipse(
-                (column, row), 2 * along, 2 * across, angle=angle, fill=False, alpha=0.35, color=COLORS[0]
-            )
-        )
+        axes.add_patch(Ellipse((column, row), along, across, angle=angle, fill=False, color=COLORS[0]))
+    centers = np.array([fit.center for fit in fits]).reshape(-1, 2)
+    axes.plot(centers[:, 1], centers[:, 0], ".", markersize=3, color=COLORS[1])
     height, width = patch_shape
     axes.set(
         xlim=(-0.5, width - 0.5),
