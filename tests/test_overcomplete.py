@@ -62,15 +62,20 @@ def test_fields_that_are_not_square_have_no_frequency():
 
 
 def test_kinds_follow_the_thresholds():
-    fields = {  # share explained, the window's widths, effective pixels, mean frequency
-        "Gabor": (0.9, 2.0, 9.0, 40, 0.4),
-        "texture": (0.9, 9.0, 9.0, 40, 0.4),
-        "other": (0.2, 2.0, 2.0, 10, 0.4),
-    }
-    gabor = torch.tensor([[5, 5, *field[1:3], 0.1, 0.1, field[0]] for field in fields.values()])
-    pixels, frequency = torch.tensor([field[3:] for field in fields.values()]).T
+    fields = [  # kind, share explained, the window's widths, the fit's frequency, effective pixels, frequency
+        ("Gabor", 0.9, 2.0, 9.0, 0.2, 40, 0.4),
+        ("texture", 0.3, 2.0, 9.0, 0.2, 40, 0.4),
+        ("texture", 0.9, 9.0, 9.0, 0.05, 40, 0.4),
+        ("texture", 0.9, 3.0, 2.0, 0.4, 40, 0.4),
+        ("other", 0.2, 2.0, 2.0, 0.2, 10, 0.4),
+        ("other", 0.2, 2.0, 2.0, 0.2, 40, 0.1),
+    ]
+    gabor = torch.tensor(
+        [[5, 5, along, across, wave, 0, share] for _, share, along, across, wave, *_ in fields]
+    )
+    pixels, frequency = torch.tensor([field[5:] for field in fields]).T
     kinds = classify(gabor, pixels, frequency, side=10)
-    assert [KINDS[kind] for kind in kinds] == list(fields)
+    assert [KINDS[kind] for kind in kinds] == [kind for kind, *_ in fields]
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 7, 10])

@@ -29,6 +29,7 @@ from paperlib.trainers import EMState, fit_em
 KINDS = ("Gabor", "texture", "other")
 GABOR_SHARE = 0.5  # of a Gabor's energy, that its Gabor fit explains at least
 NARROW = 0.25  # of the patch's side, the smaller width of a Gabor's window at most
+PERIODS = 1.0  # in the width of a Gabor's window along its wave, at most; gratings have more
 SPREAD = 0.25  # of the patch's pixels, the effective number of a texture at least
 HIGH_FREQUENCY = 0.25  # cycles a pixel, half of what pixels can show along an axis
 PADDING = 4  # times the patch's side, for spectra
@@ -164,8 +165,9 @@ def classify(
 ) -> Int[Tensor, " H"]:
     """Kind of each field, by its looks, as index of `KINDS`.
 
-    Gabor: a Gabor function explains `GABOR_SHARE` of the field or more, and its window is narrow in one
-    direction at least.  Texture: no Gabor, spread over the patch, and of high frequency.  Other: the rest.
+    Gabor: a Gabor function explains `GABOR_SHARE` of the field or more, its window is narrow in one direction
+    at least, and it has no more than `PERIODS` of the wave in its width.  Texture: no Gabor, spread over the
+    patch, and of high frequency.  Other: the rest.
 
     Parameters
     ----------
@@ -176,7 +178,12 @@ def classify(
     side : int
         Of the patches, in pixels.
     """
-    is_gabor = (gabor[:, 6] >= GABOR_SHARE) & (gabor[:, 2:4].min(1).values <= NARROW * side)
+    widths, wave_vector, explained = gabor[:, 2:4], gabor[:, 4:6], gabor[:, 6]
+    is_gabor = (
+        (explained >= GABOR_SHARE)
+        & (widths.amin(1) <= NARROW * side)
+        & (widths[:, 0] * wave_vector.norm(dim=1) <= PERIODS)
+    )
     is_texture = ~is_gabor & (pixels >= SPREAD * side**2) & (frequency >= HIGH_FREQUENCY)
     kind = torch.full(pixels.shape, KINDS.index("other"))
     kind[is_gabor] = KINDS.index("Gabor")
