@@ -1,7 +1,7 @@
-"""Sphinx extension: pages that screen readers understand, as axe-core checks in tests/test_rendered_book.py.
+"""Sphinx extension: pages that screen readers understand, as axe-core checks (tests/test_rendered_book.py).
 
-Repairs what Sphinx and the theme write: controls without a name, lists that are none. Each repair is a pattern
-and what takes its place in the finished pages.
+Repairs what Sphinx and the theme write: controls without a name, lists that are none. Each repair is a
+pattern and what takes its place in the finished pages.
 """
 
 from __future__ import annotations
