@@ -12,11 +12,12 @@ PYTHONS  := python3.13 python3.12 python3.11 python3 python
 VENV     := .venv
 PYTHON   := $(VENV)/bin/python
 STAMP    := $(VENV)/.installed
+AXE      := _build/npm/node_modules/axe-core/axe.min.js
 REPRODUCE = $(PYTHON) -m paperlib reproduce --profile '$(PROFILE)' --jobs '$(JOBS)' --only '$(ONLY)' \
             $(if $(IMAGES),--images '$(IMAGES)') $(if $(STRICT),--strict) $(if $(REUSE),--reuse)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce plan book serve test references bench lint clean
+.PHONY: help setup reproduce plan book serve test inspect references bench lint clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [PROFILE=smoke|laptop|paper] [JOBS=2] [IMAGES=source] [ONLY=name,name] [STRICT=1] [REUSE=1]"
@@ -39,6 +40,9 @@ serve: $(STAMP)  ## Show the built book at http://localhost:8000
 
 test: $(STAMP)  ## Run the tests, and the reference notebooks with nbval
 	$(PYTHON) -m pytest -n 2 --dist loadfile
+
+inspect: $(STAMP) $(AXE)  ## Open every page of the built book in headless Chromium (which has to be installed, and npm)
+	$(PYTHON) -m pytest -n 2 -m rendered tests/test_rendered_book.py
 
 references: $(STAMP)  ## Make the reference notebooks that `make test` compares with (tests/reference)
 	$(PYTHON) tests/references.py
@@ -68,3 +72,6 @@ $(STAMP): pyproject.toml constraints.txt
 	echo "Installing the pinned packages, which takes a few minutes the first time"
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+$(AXE):
+	npm install --no-save --silent --prefix _build/npm axe-core@4.14.1

@@ -1,30 +1,36 @@
 """The rendered book as a reader without a network meets it: every page opened in headless Chromium.
 
-No console error, no request to another host, mathematics rendered, every picture there, every link alive.
-Skipped where Chromium or the book is missing; with PAPERLIB_REQUIRE_BROWSER=1 that is a failure.
+No console error, no request to another host, mathematics rendered, every picture there, every link alive;
+light and dark, on a screen and on a phone; by keyboard; without what axe-core calls serious. Screenshots are
+kept in _build/screenshots. `make inspect` runs these tests, which other runs of pytest leave out: they need
+Chromium, axe-core and the built book.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
+from browser import Browser
 
-HTML = Path(__file__).parents[1] / "_build" / "html"
+pytestmark = pytest.mark.rendered
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / "_build" / "html"
+SCREENSHOTS = ROOT / "_build" / "screenshots"
+AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-extensions"),
-    "--remote-debugging-pipe",
-]
 LOCAL = ("file:", "data:", "blob:", "about:", "chrome:")
+LOOKS = {
+    "phone": {"width": 390, "scheme": "light"},
+    "dark": {"width": 1280, "scheme": "dark"},
+    "light": {"width": 1280, "scheme": "light"},
+}
 # Runs in the page: waits for fonts, pictures and MathJax, and tells what is there.
 PROBE = """
 (async () => {
@@ -43,108 +49,30 @@ PROBE = """
   };
 })()
 """
+# How far the page can be scrolled sideways, and figures that the dark theme would show on a dark ground.
+MEASURE = """
+({
+  sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  dim: [...document.querySelectorAll("article img")]
+    .filter(() => matchMedia("(prefers-color-scheme: dark)").matches)
+    .filter((image) => getComputedStyle(image).backgroundColor !== "rgb(255, 255, 255)")
+    .map((image) => image.src),
+})
+"""
+JUDGE = """
+axe.run({resultTypes: ["violations"], %s}).then(({violations}) => violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .map(({id, nodes}) => `${id}: ${nodes.length} times, ${nodes[0].target} ${nodes[0].html.slice(0, 200)}`))
+"""
+RULES = {"light": "", "dark": 'runOnly: ["color-contrast"]'}  # colors alone differ
+STILL = """
+document.head.insertAdjacentHTML("beforeend",
+  "<style>* {transition: none !important; scroll-behavior: auto !important}</style>")
+"""
 
 
-def need(condition: object, reason: str) -> None:
-    if not condition:
-        (pytest.fail if os.environ.get("PAPERLIB_REQUIRE_BROWSER") else pytest.skip)(reason)
-
-
-class Browser:
-    """Headless Chromium, told what to do through its debugging pipe (Chrome DevTools Protocol)."""
-
-    def __init__(self, program: str, profile: Path) -> None:
-        commands, self._commands = os.pipe()
-        self._answers, answers = os.pipe()
-        # Chromium reads commands from descriptor 3 and answers on descriptor 4.
-        script = f'exec 3<&{commands} 4>&{answers}; exec "$@" 2>/dev/null'
-        self._process = subprocess.Popen(
-            ["bash", "-c", script, "browser", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(commands, answers),
-        )
-        os.close(commands)
-        os.close(answers)
-        self._buffer = b""
-        self._last = 0
-        self.events: list[dict] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = None
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
-
-    _session: str | None = None
-
-    def call(self, method: str, **parameters: object) -> dict:
-        """Send a command and wait for its result; events that come in between are kept."""
-        self._last += 1
-        message: dict[str, object] = {"id": self._last, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._commands, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._read()
-            if answer.get("id") == self._last:
-                assert "error" not in answer, answer
-                return answer["result"]
-            self.events.append(answer)
-
-    def _read(self) -> dict:
-        while b"\0" not in self._buffer:
-            data = os.read(self._answers, 1 << 16)
-            assert data, "Chromium ended"
-            self._buffer += data
-        message, self._buffer = self._buffer.split(b"\0", 1)
-        return json.loads(message)
-
-    def open(self, page: Path) -> dict:
-        """Open a page, wait until it is complete, and return what `PROBE` finds."""
-        self.events.clear()
-        self.call("Page.navigate", url=page.as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._read())
-        answer = self.call("Runtime.evaluate", expression=PROBE, awaitPromise=True, returnByValue=True)
-        return answer["result"]["value"]
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-        os.close(self._commands)
-        os.close(self._answers)
-
-    def errors(self) -> list[str]:
-        """What the console shows as an error since the page was opened."""
-        found = []
-        for event in self.events:
-            parameters = event.get("params", {})
-            if event["method"] == "Runtime.exceptionThrown":
-                found.append(json.dumps(parameters["exceptionDetails"]))
-            if event["method"] == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "assert"):
-                found.append(json.dumps(parameters["args"]))
-            if event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-                found.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
-        return found
-
-    def requests(self) -> list[str]:
-        """The addresses asked for since the page was opened."""
-        sent = [event["params"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
-        return [parameters["request"]["url"] for parameters in sent]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    need(program, f"none of {', '.join(BROWSERS)} is installed")
-    browser = Browser(program, tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="module")
-def pages() -> list[Path]:
-    found = find_pages(HTML)
-    need(found, "there is no book in _build/html: run `make reproduce`")
-    return found
+# axe-core looks at every element, and formulas have most of a page's.
+WITHOUT_FORMULAS = "document.querySelectorAll('mjx-container').forEach((formula) => formula.remove())"
 
 
 def find_pages(folder: Path) -> list[Path]:
@@ -156,36 +84,166 @@ def name(page: Path) -> str:
     return page.relative_to(HTML).as_posix()
 
 
-def test_every_page_reads_offline_without_errors(browser, pages):
-    problems, formulas, pictures = [], 0, 0
-    for page in pages:
-        if 'http-equiv="Refresh"' in page.read_text(encoding="utf-8"):
-            continue  # sends the reader on to a page that is opened itself
-        seen = browser.open(page)
-        formulas += seen["formulas"]
-        pictures += seen["pictures"]
-        foreign = [url for url in browser.requests() if not url.startswith(LOCAL)]
-        problems += [f"{name(page)}: asks for {url}" for url in foreign]
-        problems += [f"{name(page)}: console error {error}" for error in browser.errors()]
-        problems += [f"{name(page)}: picture missing: {url}" for url in seen["missing"]]
-        if seen["rendered"] < seen["formulas"] or seen["broken"]:
-            problems.append(f"{name(page)}: formulas not rendered or broken: {seen}")
+def sends_on(page: Path) -> bool:
+    """Whether the page only sends the reader on to another, which is opened itself."""
+    return 'http-equiv="Refresh"' in page.read_text(encoding="utf-8")
+
+
+PAGES = [page for page in find_pages(HTML) if not sends_on(page)]
+# Listings of source code are all alike: two stand for them.
+LISTINGS = [page for page in PAGES if "_modules" in page.parts and page.stem not in ("index", "special")]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert program, f"none of {', '.join(BROWSERS)} is installed: install Chromium"
+    browser = Browser(program, tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.close()
+
+
+# ---- what a reader sees
+
+
+def test_there_is_a_book():
+    assert PAGES, "there is no book in _build/html: run `make reproduce`"
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert 'class="math' in text and "<img" in text, "the book has no formula or no picture at all"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_page_reads_well_offline_in_every_look(browser, page):
+    browser.look(**LOOKS["light"])
+    browser.open(page.as_uri())
+    problems = find_missing(browser)
+    browser.run(STILL)
+    looks = {} if page in LISTINGS else LOOKS
+    for look, settings in looks.items():
+        browser.look(**settings)
+        problems += [f"{look}: {problem}" for problem in find_misplaced(browser)]
+        browser.photograph(SCREENSHOTS / look / page.relative_to(HTML).with_suffix(".jpg"))
+    problems += find_inaccessible(browser) if looks else []
     assert problems == []
-    assert formulas and pictures, "the book has no formula or no picture at all"
+
+
+def find_missing(browser: Browser) -> list[str]:
+    """What the open page asks other hosts for, its errors, and what is not shown."""
+    seen = browser.run(PROBE)
+    problems = [f"asks for {url}" for url in browser.requests() if not url.startswith(LOCAL)]
+    problems += [f"console error: {error}" for error in browser.errors()]
+    problems += [f"picture missing: {url}" for url in seen["missing"]]
+    if seen["rendered"] < seen["formulas"] or seen["broken"]:
+        problems.append(f"formulas not rendered or broken: {seen}")
+    return problems
+
+
+def find_misplaced(browser: Browser) -> list[str]:
+    """How far the open page scrolls sideways, and figures without a white ground in the dark."""
+    seen = browser.run(MEASURE)
+    sideways = [f"scrolls {seen['sideways']} pixels sideways"] if seen["sideways"] > 0 else []
+    return sideways + [f"dark axes on a dark page: {image}" for image in seen["dim"]]
+
+
+def find_inaccessible(browser: Browser) -> list[str]:
+    """What axe-core calls serious or critical."""
+    assert AXE.is_file(), "axe-core is missing: `make inspect` installs it"
+    browser.run(WITHOUT_FORMULAS)
+    browser.run(AXE.read_text(encoding="utf-8"))
+    problems = []
+    for look, rules in RULES.items():
+        browser.look(**LOOKS[look])
+        problems += [f"{look}: {violation}" for violation in browser.run(JUDGE % rules)]
+    return problems
 
 
 def test_a_broken_page_is_noticed(browser, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
         "<title>x</title><img src='none.png'><span class='math'>\\(x\\)</span>"
+        "<article style='width: 3000px'><img src='none.png'></article>"
         "<script src='http://127.0.0.1:9/a.js'></script><script>console.error('no'); undefinedName()</script>"
     )
-    seen = browser.open(page)
-    assert [url.rsplit("/", 1)[1] for url in seen["missing"]] == ["none.png"]
-    assert seen["rendered"] < seen["formulas"]
-    assert "http://127.0.0.1:9/a.js" in browser.requests()
-    errors = "\n".join(browser.errors())
-    assert all(sign in errors for sign in ("undefinedName", '"no"', "ERR_FILE_NOT_FOUND"))
+    browser.look(**LOOKS["dark"])
+    browser.open(page.as_uri())
+    seen = "\n".join(find_missing(browser))
+    signs = ["asks for http://127.0.0.1:9/a.js", "undefinedName", '"no"', "NOT_FOUND", "formulas not"]
+    assert [sign for sign in signs if sign not in seen] == []
+    assert seen.count("picture missing") == 2
+    assert [problem.split()[0] for problem in find_misplaced(browser)] == ["scrolls", "dark"]
+    assert any(problem.startswith("light: image-alt: 2 times") for problem in find_inaccessible(browser))
+
+
+# ---- what a reader does
+
+FOCUSED = """
+(() => {
+  const element = document.activeElement;
+  const style = getComputedStyle(element);
+  const box = element.getBoundingClientRect();
+  const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  return {
+    what: element.outerHTML.slice(0, 120),
+    text: element.textContent.trim(),
+    visible: box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < innerHeight,
+    marked: ring || style.boxShadow !== "none",
+  };
+})()
+"""
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_keyboard_reaches_the_text_first_and_shows_where_it_is(browser, look):
+    browser.look(**LOOKS[look])
+    browser.open((HTML / "book" / "theorem2.html").as_uri())
+    browser.run(STILL)
+    browser.press("Tab")
+    skip = browser.run(FOCUSED)
+    assert skip["text"] == "Skip to main content" and skip["visible"]
+    browser.press("Enter")
+    stops = []
+    for _ in range(25):
+        browser.press("Tab")
+        stops.append(browser.run(FOCUSED))
+    assert [stop for stop in stops if not (stop["visible"] and stop["marked"])] == []
+    assert browser.run("document.activeElement.closest('main') !== null")
+
+
+def test_the_search_opens_and_closes_by_keyboard(browser):
+    browser.look(**LOOKS["light"])
+    browser.open((HTML / "book" / "intro.html").as_uri())
+    browser.press("k", modifiers=2)
+    assert browser.run("document.activeElement.name") == "q"
+    browser.press("Escape")
+    assert browser.run(
+        "document.activeElement.name !== 'q' || !document.querySelector('.search-button__wrapper.show')"
+    )
+
+
+def test_the_search_finds_pages_and_functions_without_a_network(browser):
+    for words, expected in {"softened": "theorem2.html", "entropy_elbo": "api/model.html"}.items():
+        browser.open(f"{(HTML / 'search.html').as_uri()}?q={words}")
+        found = browser.run("""
+          new Promise((done) => {
+            const found = document.getElementById("search-results").getElementsByTagName("a");
+            const links = () => [...found].map((link) => link.href);
+            const wait = (left) => links().length || !left ? setTimeout(() => done(links()), 200)
+                                                           : setTimeout(wait, 100, left - 1);
+            wait(100);
+          })""")
+        assert any(expected in link for link in found), (words, found)
+        assert browser.errors() == []
+
+
+def test_each_notebook_can_be_downloaded_executed_and_as_source():
+    notebooks = sorted((HTML / "_sources" / "book").glob("*.ipynb"))
+    assert notebooks, "the book was rendered without executed notebooks: run `make reproduce`"
+    for path in notebooks:
+        assert any(cell.get("outputs") for cell in nbformat.read(path, 4).cells), path.name
+        page = HTML / "book" / f"{path.stem}.html"
+        links = Links(page).links
+        for source in (path, path.with_suffix(".md")):
+            assert source.is_file() and f"../_sources/book/{source.name}" in links
 
 
 # ---- links, without a browser
@@ -234,7 +292,7 @@ def broken_links(folder: Path) -> list[str]:
     return found
 
 
-def test_every_link_leads_somewhere(pages):
+def test_every_link_leads_somewhere():
     assert broken_links(HTML) == []
 
 

@@ -59,8 +59,14 @@ def keep_bars(app, what, name, obj, options, lines: list[str]) -> None:
         lines[number] = "".join(parts)
 
 
+def name_factories(app, what, name, obj, options, signature, returned) -> tuple[str | None, str | None]:
+    """The default `<factory>` of a dataclass is no expression, and types beside it would not be linked."""
+    return signature and signature.replace("<factory>", "..."), returned
+
+
 def setup(app) -> dict[str, bool]:
     app.add_role("computed", Computed())
     app.connect("missing-reference", find_by_ending)
     app.connect("autodoc-process-docstring", keep_bars)
+    app.connect("autodoc-process-signature", name_factories)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
