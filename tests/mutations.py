@@ -1,9 +1,8 @@
-"""One deliberate error in a copy of paperlib: does a test fail, and does a page print other numbers?
+"""Deliberate errors in copies of paperlib: does a test fail, and does a page print other numbers?
 
-    python mutations.py TEST_FILE PAGE
-
-runs with the copy's folder first on PYTHONPATH and prints what noticed the error: "test", "page", both or
-nothing.  The page's cells run in this process, without a kernel, up to the first checked one that differs.
+Reads a line "FOLDER TESTS PAGE" for each copy: the folder it lies in, what of tests/ to run and the page to
+execute. Answers each with a line that names what noticed an error: "test", "page", both or nothing. Every
+copy is imported by a process of its own, forked from this one, which has loaded the libraries.
 """
 
 from __future__ import annotations
@@ -14,18 +13,26 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis.strategies  # noqa: F401 - this and the following: what tests and pages import
+import jaxtyping  # noqa: F401
+import matplotlib.pyplot  # noqa: F401
+import mpmath  # noqa: F401
 import nbformat
 import pytest
+import scipy.optimize  # noqa: F401
+import scipy.stats  # noqa: F401
+import sklearn.decomposition  # noqa: F401
+import sympy  # noqa: F401
+import torch
 
 HERE = Path(__file__).parent
 REFERENCES = HERE / "reference"
 
 
-def test_fails(path: Path) -> bool:
-    """Whether a test of the file fails; stops at the first."""
+def test_fails(tests: str) -> bool:
+    """Whether a test fails; stops at the first."""
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:nbval", "-o", "addopts="]
-    with contextlib.redirect_stdout(io.StringIO()):
-        return pytest.main([*options, str(path)]) == pytest.ExitCode.TESTS_FAILED
+    return pytest.main([*options, str(HERE / tests)]) == pytest.ExitCode.TESTS_FAILED
 
 
 def page_differs(page: str) -> bool:
@@ -49,6 +56,20 @@ def page_differs(page: str) -> bool:
     return False
 
 
+def what_notices(folder: str, tests: str, page: str) -> str:
+    sys.path.insert(0, folder)
+    with contextlib.redirect_stdout(sys.stderr):
+        # The page first: the tests have paperlib imported with checks of types, which take time.
+        noticed = {"page": page_differs(page), "test": test_fails(tests)}
+    return " ".join(name for name, found in noticed.items() if found)
+
+
 if __name__ == "__main__":
-    noticed = {"test": test_fails(HERE / sys.argv[1]), "page": page_differs(sys.argv[2])}
-    print(" ".join(name for name, found in noticed.items() if found))
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            print(what_notices(*line.split()), flush=True)
+            os._exit(0)
+        if os.waitpid(child, 0)[1]:
+            sys.exit(f"{line.strip()}: the process for this copy ended badly")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A text of a module and what takes its first place, a test file and a page that have to notice."""
+    """A text of a module and what takes its first place, a test and a page that have to notice."""
 
     module: str
     right: str
@@ -26,53 +26,68 @@ class Mutation:
 
 
 MUTATIONS = {
-    "M": Mutation("special.py", "+ a * torch.erf", "- a * torch.erf", "test_special.py", "magnitude"),
+    "M": Mutation(
+        "special.py", "+ a * torch.erf", "- a * torch.erf",
+        "test_special.py::test_softened_magnitude_agrees_with_mpmath_from_0_to_1e30", "magnitude",
+    ),
     "lambda": Mutation(
-        "special.py", "+ mean * softened", "- mean * softened", "test_special.py", "theorem2"
+        "special.py", "+ mean * softened", "- mean * softened",
+        "test_special.py::test_expected_magnitude_is_the_integral", "theorem2",
     ),
     "noise variance": Mutation(
         "objectives.py", "squared_residual + stats.trace", "squared_residual - stats.trace",
-        "test_objectives.py", "theorem2",
+        "test_objectives.py::test_closed_form_scales_are_stationary_by_autograd", "theorem2",
     ),
     "posterior entropy": Mutation(
         "objectives.py", "LOG_2_PI_E + stats.log_det", "LOG_2_PI_E - stats.log_det",
-        "test_objectives.py", "model",
+        "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "prior entropy": Mutation(
-        "objectives.py", "prior=torch.log(", "prior=-torch.log(", "test_objectives.py", "model"
+        "objectives.py", "prior=torch.log(", "prior=-torch.log(",
+        "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "likelihood entropy": Mutation(
         "objectives.py", "LOG_2_PI_E + torch.log(optimal", "LOG_2_PI_E - torch.log(optimal",
-        "test_objectives.py", "model",
+        "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "weight": Mutation(
         "objectives.py", "- weights.prior * self.prior", "+ weights.prior * self.prior",
-        "test_objectives.py", "weights",
+        "test_objectives.py::test_weighted_terms", "weights",
     ),
 }  # fmt: skip
 
 
-def noticed(tmp_path: Path, mutation: Mutation, change: bool) -> list[str]:
+@pytest.fixture(scope="module")
+def warm() -> Iterator[subprocess.Popen]:
+    """The process that tries copies of the package (tests/mutations.py)."""
+    with subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "mutations.py"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        yield process
+        process.stdin.close()
+
+
+def noticed(warm: subprocess.Popen, folder: Path, mutation: Mutation, change: bool) -> list[str]:
     """Which of test and page notice that a copy of the package is changed."""
-    copy = tmp_path / "paperlib"
+    copy = folder / "paperlib"
     shutil.copytree(ROOT / "paperlib", copy, ignore=shutil.ignore_patterns("__pycache__"))
     if change:
         module = copy / mutation.module
         text = module.read_text(encoding="utf-8")
         assert mutation.right in text, f"{mutation.module} has no {mutation.right!r} any more"
         module.write_text(text.replace(mutation.right, mutation.wrong, 1), encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, ROOT / "tests" / "mutations.py", mutation.tests, mutation.page],
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return result.stdout.splitlines()[-1].split() if result.stdout.strip() else []
+    print(folder, mutation.tests, mutation.page, file=warm.stdin, flush=True)
+    answer = warm.stdout.readline()
+    assert answer, "the process that tries copies has ended: its messages are above"
+    return answer.split()
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_an_error_is_noticed_by_a_test_and_by_a_page(tmp_path, name):
-    assert noticed(tmp_path, MUTATIONS[name], change=True) == ["test", "page"]
+def test_an_error_is_noticed_by_a_test_and_by_a_page(warm, tmp_path, name):
+    assert noticed(warm, tmp_path, MUTATIONS[name], change=True) == ["page", "test"]
 
 
-def test_nothing_is_noticed_where_nothing_is_wrong(tmp_path):
-    assert noticed(tmp_path, MUTATIONS["noise variance"], change=False) == []
+@pytest.mark.parametrize("name", ["noise variance", "weight"])
+def test_nothing_is_noticed_where_nothing_is_wrong(warm, tmp_path, name):
+    assert noticed(warm, tmp_path, MUTATIONS[name], change=False) == []
