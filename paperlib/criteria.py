@@ -93,7 +93,7 @@ def check_criterion(
     if len(set(learned)) < len(learned) or not all(0 <= k < n_parameters for k in learned):
         raise InputError(f"The subset must be different numbers from 0 to {n_parameters - 1}, not {learned}.")
 
-    def eta(theta):
+    def eta(theta: Tensor) -> Tensor:
         return natural_parameters(theta).flatten().double()
 
     solved = []

@@ -43,6 +43,8 @@ class Encoder(nn.Module):
         If the family is unknown or a number is not positive.
     """
 
+    unit: Tensor
+
     def __init__(
         self,
         n_features: int,

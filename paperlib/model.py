@@ -37,7 +37,7 @@ class SparseCodingModel:
     prior_scales: Float[Tensor, "*shape"]  # (H,), checked below
     noise_variance: Float[Tensor, ""]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         norms = self.dictionary.norm(dim=0)
         if not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
             raise InputError(
@@ -63,7 +63,9 @@ class SparseCodingModel:
         return self.dictionary.shape[1]
 
     @classmethod
-    def from_standard(cls, weights: Float[Tensor, "D H"], noise_variance: Float[Tensor, ""]):
+    def from_standard(
+        cls, weights: Float[Tensor, "D H"], noise_variance: Float[Tensor, ""]
+    ) -> SparseCodingModel:
         """Model of Eq. 5 that equals the standard one of Eq. 1: w̃_h = w_h/‖w_h‖, λ_h = ‖w_h‖."""
         return cls(normalize_columns(weights), weights.norm(dim=0), noise_variance)
 
@@ -75,11 +77,12 @@ class SparseCodingModel:
         self, n_points: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N H"]]:
         """Draw `n_points` data points x (N, D) and their latents z (N, H)."""
-        like = {"dtype": self.dictionary.dtype, "device": self.dictionary.device}
-        signs = torch.rand(n_points, self.n_latents, generator=generator, **like).sub(0.5).sign()
-        sizes = torch.empty(n_points, self.n_latents, **like).exponential_(generator=generator)
+        dtype, device = self.dictionary.dtype, self.dictionary.device
+        uniform = torch.rand(n_points, self.n_latents, generator=generator, dtype=dtype, device=device)
+        signs = uniform.sub(0.5).sign()
+        sizes = self.dictionary.new_empty(n_points, self.n_latents).exponential_(generator=generator)
         z = self.prior_scales * signs * sizes
-        noise = torch.randn(n_points, self.n_features, generator=generator, **like)
+        noise = torch.randn(n_points, self.n_features, generator=generator, dtype=dtype, device=device)
         return z @ self.dictionary.T + self.noise_variance.sqrt() * noise, z
 
     def log_joint(

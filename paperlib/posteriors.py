@@ -8,7 +8,10 @@ sum of their covariances, so a new family is these few lines and nothing else.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -16,35 +19,54 @@ from torch import Tensor
 
 LOG_2_PI_E = math.log(2 * math.pi * math.e)
 
+Posterior = TypeVar("Posterior", bound="GaussianPosterior")
+
 
 @dataclass(frozen=True)
-class GaussianPosterior:
-    """What the three families share; `mean` is ν with shape (N, H).
-
-    Each family adds the marginal `variance` τ² (N, H); `covariance()`, T of each data point (N, H, H), and
-    `covariance_sum`, their sum (H, H); `log_det()`, log |T| (N,); and `sample(n_samples, generator)`,
-    reparameterized samples (S, N, H) that carry gradients.
-    """
+class GaussianPosterior(ABC):
+    """What the three families share; `mean` is ν with shape (N, H)."""
 
     mean: Float[Tensor, "N H"]
 
     def __len__(self) -> int:
         return len(self.mean)
 
-    def __getitem__(self, index):
+    def __getitem__(self: Posterior, index: slice | Tensor) -> Posterior:
         """Posteriors of the data points that `index` (slice, mask or integer tensor) selects."""
         return self._map(lambda t: t[index])
 
-    def detach(self):
+    def detach(self: Posterior) -> Posterior:
         """Same posteriors, cut from the autograd graph."""
         return self._map(torch.Tensor.detach)
 
-    def to(self, *args, **kwargs):
+    def to(self: Posterior, *args: Any, **kwargs: Any) -> Posterior:
         """Same posteriors on another device or in another dtype; args and kwargs as for `torch.Tensor.to`."""
         return self._map(lambda t: t.to(*args, **kwargs))
 
-    def _map(self, function):
+    def _map(self: Posterior, function: Callable[[Tensor], Tensor]) -> Posterior:
         return type(self)(*(function(getattr(self, field.name)) for field in fields(self)))
+
+    @property
+    @abstractmethod
+    def variance(self) -> Float[Tensor, "N H"]:
+        """Marginal variances τ²."""
+
+    @abstractmethod
+    def covariance(self) -> Float[Tensor, "N H H"]:
+        """T of each data point."""
+
+    @property
+    @abstractmethod
+    def covariance_sum(self) -> Float[Tensor, "H H"]:
+        """Σₙ T⁽ⁿ⁾."""
+
+    @abstractmethod
+    def log_det(self) -> Float[Tensor, " N"]:
+        """Log-determinant log |T| of each data point."""
+
+    @abstractmethod
+    def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
+        """Draw `n_samples` reparameterized samples of each data point; they carry gradients."""
 
     @property
     def std(self) -> Float[Tensor, "N H"]:
@@ -75,27 +97,22 @@ class DiagonalGaussian(GaussianPosterior):
 
     @property
     def variance(self) -> Float[Tensor, "N H"]:
-        """Marginal variances τ²."""
         return self.deviation.square()
 
     def covariance(self) -> Float[Tensor, "N H H"]:
-        """T of each data point."""
         return torch.diag_embed(self.variance)
 
     @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
-        """Σₙ T⁽ⁿ⁾."""
         return torch.diag(self.variance.sum(0))
 
     def spread(self, dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
         return dictionary * self.variance.sum(0)
 
     def log_det(self) -> Float[Tensor, " N"]:
-        """Log-determinant log |T| of each data point."""
         return 2 * self.deviation.log().sum(-1)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
-        """Draw `n_samples` reparameterized samples of each data point; they carry gradients."""
         return self.mean + self.deviation * _noise(n_samples, self.mean, generator)
 
 
@@ -111,28 +128,23 @@ class LowRankGaussian(GaussianPosterior):
 
     @property
     def variance(self) -> Float[Tensor, "N H"]:
-        """Marginal variances τ²."""
         return self.deviation.square() + self.factor.square().sum(-1)
 
     def covariance(self) -> Float[Tensor, "N H H"]:
-        """T of each data point."""
         return torch.diag_embed(self.deviation.square()) + self.factor @ self.factor.mT
 
     @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
-        """Σₙ T⁽ⁿ⁾."""
         tall = self.factor.transpose(0, 1).flatten(1)
         return torch.diag(self.deviation.square().sum(0)) + tall @ tall.T
 
     def log_det(self) -> Float[Tensor, " N"]:
-        """Log-determinant log |T| of each data point."""
         # matrix determinant lemma: |diag(d²) + VVᵀ| = Π d² · |I + Vᵀ diag(d⁻²) V|
         scaled = self.factor / self.deviation.unsqueeze(-1)
         small = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device) + scaled.mT @ scaled
         return 2 * self.deviation.log().sum(-1) + _cholesky_log_det(torch.linalg.cholesky(small))
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
-        """Draw `n_samples` reparameterized samples of each data point; they carry gradients."""
         low_rank = _noise(n_samples, self.factor[:, 0], generator).unsqueeze(-1)
         diagonal = self.deviation * _noise(n_samples, self.mean, generator)
         return self.mean + (self.factor @ low_rank).squeeze(-1) + diagonal
@@ -146,25 +158,20 @@ class FullGaussian(GaussianPosterior):
 
     @property
     def variance(self) -> Float[Tensor, "N H"]:
-        """Marginal variances τ²."""
         return self.scale_tril.square().sum(-1)
 
     def covariance(self) -> Float[Tensor, "N H H"]:
-        """T of each data point."""
         return self.scale_tril @ self.scale_tril.mT
 
     @property
     def covariance_sum(self) -> Float[Tensor, "H H"]:
-        """Σₙ T⁽ⁿ⁾."""
         rows = self.scale_tril.mT.flatten(0, 1)  # no copy of what `infer_full` returns
         return rows.T @ rows
 
     def log_det(self) -> Float[Tensor, " N"]:
-        """Log-determinant log |T| of each data point."""
         return _cholesky_log_det(self.scale_tril)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
-        """Draw `n_samples` reparameterized samples of each data point; they carry gradients."""
         noise = _noise(n_samples, self.mean, generator).unsqueeze(-1)
         return self.mean + (self.scale_tril @ noise).squeeze(-1)
 
@@ -172,7 +179,7 @@ class FullGaussian(GaussianPosterior):
 FAMILIES = {"diagonal": DiagonalGaussian, "low-rank": LowRankGaussian, "full": FullGaussian}
 
 
-def concatenate(posteriors: list[GaussianPosterior]) -> GaussianPosterior:
+def concatenate(posteriors: list[Posterior]) -> Posterior:
     """Posteriors of one family for several batches of data as those of all of them, in order."""
     if len(posteriors) == 1:
         return posteriors[0]

@@ -93,7 +93,7 @@ class PosteriorStatistics:
             self.log_det + other.log_det,
         )
 
-    def __radd__(self, other) -> PosteriorStatistics:
+    def __radd__(self, other: object) -> PosteriorStatistics:
         """Let `sum(list_of_statistics)` start from 0."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
 

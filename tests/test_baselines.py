@@ -23,7 +23,7 @@ from paperlib.trainers.paper_em import dictionary_gradient, fit_paper_em, infer_
 
 BASELINES = [fit_paper_em, fit_monte_carlo]
 LONG_ENOUGH = {  # for the bars below
-    fit_paper_em: {"n_epochs": 30, "batch_size": 150, "max_iterations": 50},
+    fit_paper_em: {"n_epochs": 20, "batch_size": 100, "max_iterations": 30},
     fit_monte_carlo: {"n_epochs": 20},
 }
 

@@ -166,14 +166,14 @@ def test_data_are_not_centered(truth, fitted):
 def test_a_stream_is_learned_minibatch_by_minibatch(truth):
     held_out = sample(truth, 500, seed=2)
     estimator, scores = coder(), []
-    for tenth in np.split(sample(truth, 10_000), 10):
-        for minibatch in np.split(tenth, 10):
+    for tenth in np.split(sample(truth, 5_000), 10):
+        for minibatch in np.split(tenth, 5):
             estimator.partial_fit(minibatch)
         scores.append(estimator.score(held_out))
     assert scores == sorted(scores)
     assert is_recovered(torch.tensor(estimator.components_.T), truth.dictionary, threshold=0.95)
-    assert estimator.n_iter_ == 100
-    assert [row["step"] for row in estimator.history_] == list(range(1, 101))
+    assert estimator.n_iter_ == 50
+    assert [row["step"] for row in estimator.history_] == list(range(1, 51))
 
 
 def test_scales_of_a_stream_are_those_of_all_points_not_of_the_last_ones(truth):

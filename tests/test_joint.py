@@ -19,15 +19,15 @@ def seeded(seed=0):
 
 
 def test_restarts_find_all_bars_and_end_no_lower_than_the_truth():
-    data = bars(500, size=4, generator=seeded(5))
-    result = fit_restarts(data.x, 8, n_restarts=3, generator=seeded(), progress=False)
+    data = bars(300, size=3, generator=seeded(5))
+    result = fit_restarts(data.x, 6, n_restarts=3, generator=seeded(), progress=False)
     truth = fit_posterior(data.x, data.model.dictionary, "full", tolerance=1e-5)[1]
     assert is_recovered(result.model.dictionary, data.model.dictionary, threshold=0.9)
     assert result.elbo > float(entropy_elbo(truth)) - 0.05
 
 
 def test_the_restart_with_the_highest_elbo_is_kept():
-    data = bars(300, size=3, generator=seeded(1))
+    data = bars(150, size=3, generator=seeded(1))
     result = fit_restarts(data.x, 6, n_restarts=3, polish=10, n_epochs=5, generator=seeded(), progress=False)
     restarts = [row["elbo"] for row in result.history if row["phase"] == "restart"]
     assert len(restarts) == 3 and result.elbo >= max(restarts) - 1e-4

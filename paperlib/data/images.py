@@ -44,7 +44,7 @@ class Images:
     pixels: tuple[np.ndarray, ...] = field(repr=False)
     source: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         pixels = tuple(_checked(image, number, self.source) for number, image in enumerate(self.pixels))
         if not pixels:
             raise InputError(f"There are no images in {self.source}; give at least one.")

@@ -39,7 +39,8 @@ class PatchSampler:
     """
 
     def __init__(self, images: Images, patch_size: int | tuple[int, int] = 16, seed: int = 0):
-        height, width = (patch_size, patch_size) if isinstance(patch_size, Integral) else patch_size
+        # int is Integral, too, which type checkers do not know
+        height, width = (patch_size, patch_size) if isinstance(patch_size, int | Integral) else patch_size
         if height < 1 or width < 1:
             raise InputError(f"A patch of {height}×{width} pixels is empty; give a patch size of at least 1.")
         if seed < 0:

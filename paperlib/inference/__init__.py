@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
 from itertools import repeat
+from operator import add
 
 import torch
 from jaxtyping import Float
@@ -71,28 +74,28 @@ def fit_posterior(
     if family not in FAMILIES:
         raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
     batches = x.split(batch_size)
-    posteriors = [None] * len(batches) if start is None else _split(start, batch_size)
+    posteriors: list[GaussianPosterior | None] = [None] * len(batches)
     noise_variance, prior_scales = initial_scales(x, dictionary.shape[1])
     if start is not None:
-        noise_variance, prior_scales = closed_form_scales(
-            sum(map(PosteriorStatistics.from_batch, batches, posteriors, repeat(dictionary))), x.dtype
-        )
+        first = _split(start, batch_size)
+        stats = reduce(add, map(PosteriorStatistics.from_batch, batches, first, repeat(dictionary)))
+        noise_variance, prior_scales = closed_form_scales(stats, x.dtype)
+        posteriors = [*first]
 
     def e_step(i: int) -> PosteriorStatistics:
-        posteriors[i] = E_STEPS[family](
-            batches[i], dictionary, prior_scales, noise_variance, start=posteriors[i]
-        )
-        return PosteriorStatistics.from_batch(batches[i], posteriors[i], dictionary)
+        posterior = E_STEPS[family](batches[i], dictionary, prior_scales, noise_variance, start=posteriors[i])
+        posteriors[i] = posterior
+        return PosteriorStatistics.from_batch(batches[i], posterior, dictionary)
 
     best = -torch.inf
     for _ in range(max_rounds):
-        stats = sum(map_threads(e_step, range(len(batches))))
+        stats = reduce(add, map_threads(e_step, range(len(batches))))
         noise_variance, prior_scales = closed_form_scales(stats, x.dtype)
         elbo = float(entropy_elbo(stats))
         if elbo - best < tolerance:
             break
         best = elbo
-    return concatenate(posteriors), stats
+    return concatenate([posterior for posterior in posteriors if posterior is not None]), stats
 
 
 def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
@@ -108,14 +111,23 @@ def closed_form_scales(
     return optimal_noise_variance(stats).to(dtype), optimal_prior_scales(stats).to(dtype)
 
 
-def _infer_low_rank(x, dictionary, prior_scales, noise_variance, *, start):
+def _infer_low_rank(
+    x: Tensor,
+    dictionary: Tensor,
+    prior_scales: Tensor,
+    noise_variance: Tensor,
+    *,
+    start: GaussianPosterior | None,
+) -> GaussianPosterior:
     return infer_lbfgs(
         x, dictionary, "low-rank", prior_scales=prior_scales, noise_variance=noise_variance, start=start
     )
 
 
-E_STEPS = {"diagonal": infer_diagonal, "low-rank": _infer_low_rank, "full": infer_full}
+E_STEPS: dict[str, Callable[..., GaussianPosterior]] = {
+    "diagonal": infer_diagonal, "low-rank": _infer_low_rank, "full": infer_full,
+}  # fmt: skip
 
 
-def _split(posterior, batch_size):
+def _split(posterior: GaussianPosterior, batch_size: int) -> list[GaussianPosterior]:
     return [posterior[i : i + batch_size] for i in range(0, len(posterior), batch_size)]

@@ -71,7 +71,7 @@ def infer_lbfgs(
 
     def objective(posterior: GaussianPosterior) -> Float[Tensor, ""]:
         stats = PosteriorStatistics.from_batch(x, posterior, dictionary)
-        if prior_scales is None:
+        if prior_scales is None or noise_variance is None:
             return entropy_elbo(stats, weights)
         # Eq. 17 over w_q: the weights of the other two terms change λ and σ²
         return classical_elbo(
@@ -116,6 +116,7 @@ def to_free(posterior: GaussianPosterior) -> list[Tensor]:
             rows, columns = _below_diagonal(scale_tril.shape[-1])
             diagonal = scale_tril.diagonal(dim1=-2, dim2=-1)
             return [mean, scale_tril[:, rows, columns], diagonal.log()]
+    raise TypeError(f"{type(posterior).__name__} is none of the families.")
 
 
 def from_free(family: str, free: list[Tensor]) -> GaussianPosterior:
@@ -135,7 +136,7 @@ def initial_posterior(
     x: Tensor, dictionary: Tensor, family: str, prior_scales: Tensor | None, noise_variance: Tensor | None
 ) -> GaussianPosterior:
     """Posteriors of no data; without scales, those of λ and σ as large as the data."""
-    if prior_scales is None:
+    if prior_scales is None or noise_variance is None:
         noise_variance = x.square().mean()
         prior_scales = noise_variance.sqrt().expand(dictionary.shape[1])
     diagonal = cold_start(len(x), prior_scales, noise_variance)
@@ -144,11 +145,10 @@ def initial_posterior(
             return diagonal
         case "full":
             return FullGaussian(diagonal.mean, torch.diag_embed(diagonal.deviation))
-        case "low-rank":
-            # the directions that the data constrain the least (at V = 0 the gradient in V would vanish)
-            directions = torch.linalg.eigh(dictionary.T @ dictionary).eigenvectors[:, :RANK]
-            factor = diagonal.deviation.unsqueeze(-1) * directions
-            return LowRankGaussian(diagonal.mean, factor, diagonal.deviation)
+    # low rank: the directions that the data constrain the least (at V = 0 the gradient in V would vanish)
+    directions = torch.linalg.eigh(dictionary.T @ dictionary).eigenvectors[:, :RANK]
+    factor = diagonal.deviation.unsqueeze(-1) * directions
+    return LowRankGaussian(diagonal.mean, factor, diagonal.deviation)
 
 
 def _below_diagonal(size: int) -> tuple[Tensor, Tensor]:

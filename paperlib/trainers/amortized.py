@@ -15,7 +15,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import repeat
+from operator import add
 
 import torch
 from jaxtyping import Float, UInt8
@@ -34,7 +36,9 @@ from paperlib.trainers.result import FitResult, history_row
 from paperlib.trainers.running import newest_share, running_scales
 from paperlib.validation import check_data, check_positive
 
-E_STEPS = {"diagonal": infer_diagonal, "full": infer_full}  # those of which a few iterations are enough
+E_STEPS: dict[str, Callable[..., GaussianPosterior]] = {  # those of which a few iterations are enough
+    "diagonal": infer_diagonal, "full": infer_full,
+}  # fmt: skip
 DICTIONARY_RATE = 10  # in units of the encoder's; with 1, image patches take several times as many epochs
 MEMORY = 1_000  # data points after which the refinement's λ and σ² have forgotten a share 1 − 1/e
 BATCH_SIZE = 2_048  # of the final judgement; bounds its working memory, results do not depend on it
@@ -158,7 +162,7 @@ def fit_amortized(
         weights = schedule[state.passes]
         learner.set_rate(learning_rate * (1 - state.passes / n_epochs))
         order = torch.randperm(len(x), generator=generator).to(x.device)
-        stats = sum(learner.step(x[index], weights) for index in order.split(batch_size))
+        stats = reduce(add, (learner.step(x[index], weights) for index in order.split(batch_size)))
         state = replace(
             state, **learner.to_dict(), random_state=generator.get_state(), passes=state.passes + 1
         )
@@ -217,14 +221,24 @@ def infer_amortized(
             )
             for batch, posterior in zip(batches, posteriors, strict=True)
         ]  # fmt: skip
-    stats = sum(map(PosteriorStatistics.from_batch, batches, posteriors, repeat(model.dictionary)))
+    stats = reduce(
+        add, map(PosteriorStatistics.from_batch, batches, posteriors, repeat(model.dictionary))
+    )
     return concatenate(posteriors), stats
 
 
 class _Learner:
     """Encoder, dictionary and their optimizer: what a step changes."""
 
-    def __init__(self, x, n_latents, family, refinement_steps, clip, generator):
+    def __init__(
+        self,
+        x: Tensor,
+        n_latents: int,
+        family: str,
+        refinement_steps: int,
+        clip: float | None,
+        generator: torch.Generator,
+    ):
         unit = x.square().mean().sqrt()
         self.encoder = Encoder(x.shape[1], n_latents, family, unit=unit, generator=generator)
         dictionary = torch.randn(x.shape[1], n_latents, generator=generator).to(x)
@@ -270,6 +284,7 @@ class _Learner:
             raise FloatingPointError(DIVERGED)
         self.optimizer.step()
         self.dictionary.data.copy_(normalize_columns(self.dictionary.data))
+        self.seen += len(batch)
         self.update_scales(stats)
         return stats
 
@@ -300,7 +315,6 @@ class _Learner:
 
     def update_scales(self, stats: PosteriorStatistics) -> None:
         """Closed-form λ and σ² (Theorem 2) of the minibatch, mixed into the running ones."""
-        self.seen += stats.count
         share = newest_share(stats.count, self.seen, MEMORY)
         self.noise_variance, self.prior_scales = running_scales(
             self.noise_variance, self.prior_scales, stats, share
@@ -316,7 +330,9 @@ def _check_refinement(family: str, refinement_steps: int) -> None:
         )
 
 
-def _record(state: AmortizedState, stats: PosteriorStatistics, started: float, phase: str, weights) -> None:
+def _record(
+    state: AmortizedState, stats: PosteriorStatistics, started: float, phase: str, weights: EntropyWeights
+) -> None:
     state.seconds += time.perf_counter() - started
     terms = entropies(stats)
     if not torch.isfinite(terms.elbo):

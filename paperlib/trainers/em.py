@@ -12,7 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import numpy as np
 import torch
@@ -240,7 +241,9 @@ def fit_em(
     return FitResult.from_posterior(state.dictionary, state.marginals, stats, state.history)
 
 
-def _data_of_epoch(x, epoch: int, n_features: int | None = None) -> Float[Tensor, "N D"]:
+def _data_of_epoch(
+    x: Tensor | Callable[[int], Tensor], epoch: int, n_features: int | None = None
+) -> Float[Tensor, "N D"]:
     data = x(epoch) if callable(x) else x
     check_data(data, n_features)
     return data
@@ -250,15 +253,14 @@ def initial_state(
     x: Float[Tensor, "N D"], n_latents: int, generator: torch.Generator, processes: Processes = ALONE
 ) -> EMState:
     """Random unit columns, posteriors of no data, and scales guessed from the data's variance."""
-    like = {"dtype": x.dtype, "device": x.device}
     guess = processes.add([*initial_scales(x, n_latents)])
     noise_variance, prior_scales = (scale / processes.count for scale in guess)
-    dictionary = normalize_columns(torch.randn(x.shape[1], n_latents, generator=generator).to(**like))
+    dictionary = normalize_columns(torch.randn(x.shape[1], n_latents, generator=generator).to(x))
     posterior = cold_start(len(x), prior_scales, noise_variance)
     return EMState(
         dictionary=dictionary,
         velocity=torch.zeros_like(dictionary),
-        usage=torch.zeros(n_latents, **like),
+        usage=x.new_zeros(n_latents),
         mean=posterior.mean,
         std=posterior.deviation,
         noise_variance=noise_variance,
@@ -267,10 +269,19 @@ def initial_state(
     )
 
 
-def _epoch(state, x, weights, order, rates, e_step, share, processes) -> PosteriorStatistics:
+def _epoch(
+    state: EMState,
+    x: Tensor,
+    weights: EntropyWeights,
+    order: Sequence[Tensor],
+    rates: np.ndarray,
+    e_step: Callable[..., GaussianPosterior],
+    share: int,
+    processes: Processes,
+) -> PosteriorStatistics:
     """One pass over the data; returns the statistics gathered at each point's visit."""
-    stats = 0
-    for points, rate in zip(order, rates, strict=True):
+
+    def learn(points: Tensor, rate: float) -> PosteriorStatistics:
         index = processes.own(points).to(x.device)
         state.seen += len(points)
         visited = visit(
@@ -278,9 +289,11 @@ def _epoch(state, x, weights, order, rates, e_step, share, processes) -> Posteri
             state.noise_variance, state.marginals[index], batch_size=share,
         ).total(processes)  # fmt: skip
         state.mean[index], state.std[index] = visited.marginals.mean, visited.marginals.deviation
-        stats = stats + visited.stats
         _update_scales(state, visited.stats, weights)
         _update_dictionary(state, visited, rate)
+        return visited.stats
+
+    stats = reduce(add, map(learn, order, rates))
     state.epoch += 1
     state.passes += 1
     return stats
@@ -302,7 +315,9 @@ def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
     state.dictionary = normalize_columns(state.dictionary + rate * state.velocity)
 
 
-def _reseed(state: EMState, x: Tensor, n_points: int, generator: torch.Generator, processes) -> None:
+def _reseed(
+    state: EMState, x: Tensor, n_points: int, generator: torch.Generator, processes: Processes
+) -> None:
     """Give each dead field the direction of a random data point's residual, and the others' mean scale."""
     dead = dead_fields(state.prior_scales, state.noise_variance)
     if len(dead) == 0:
@@ -328,7 +343,9 @@ def _falling_rates(first: float, n_passes: int, n_epochs: int, n_batches: int) -
     return first * (1 - (n_passes * n_batches + np.arange(n_batches)) / (n_epochs * n_batches))
 
 
-def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: str, weights) -> None:
+def _record(
+    state: EMState, stats: PosteriorStatistics, started: float, phase: str, weights: EntropyWeights
+) -> None:
     state.seconds += time.perf_counter() - started
     terms = entropies(stats)
     if not torch.isfinite(terms.elbo):
@@ -340,7 +357,16 @@ def _record(state: EMState, stats: PosteriorStatistics, started: float, phase: s
     state.history.append(row)
 
 
-def _polish(state: EMState, x: Tensor, iterations: int, e_step, processes, progress: bool) -> None:
+def _polish(
+    state: EMState,
+    x: Tensor,
+    iterations: int,
+    e_step: Callable[..., GaussianPosterior],
+    processes: Processes,
+    progress: bool,
+) -> None:
+    started = time.perf_counter()
+
     def after_evaluation(stats: PosteriorStatistics, improved: bool) -> None:
         nonlocal started
         state.passes += 1
@@ -350,7 +376,6 @@ def _polish(state: EMState, x: Tensor, iterations: int, e_step, processes, progr
             state.seconds += time.perf_counter() - started
         started = time.perf_counter()
 
-    started = time.perf_counter()
     state.dictionary, marginals, stats = polish_dictionary(
         x, state.dictionary, state.marginals, e_step=e_step, iterations=iterations,
         after_evaluation=after_evaluation, processes=processes, progress=progress,
@@ -359,7 +384,9 @@ def _polish(state: EMState, x: Tensor, iterations: int, e_step, processes, progr
     state.noise_variance, state.prior_scales = closed_form_scales(stats, x.dtype)
 
 
-def _final_e_step(state: EMState, x: Tensor, e_step, processes) -> PosteriorStatistics:
+def _final_e_step(
+    state: EMState, x: Tensor, e_step: Callable[..., GaussianPosterior], processes: Processes
+) -> PosteriorStatistics:
     """Rounds of E-step and closed-form scales on all data until one gains nothing, at most FINAL_ROUNDS."""
     best = -torch.inf
     for _ in range(FINAL_ROUNDS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -70,7 +71,7 @@ def learn_by_epochs(
 
     bar = tqdm(schedule, desc=phase, unit="epoch", disable=not progress)
     for step, weights in enumerate(bar, start=1):
-        result = record(lambda weights=weights: epoch(weights), step, phase, weights)
+        result = record(partial(epoch, weights), step, phase, weights)
         bar.set_postfix(elbo=f"{result.elbo:.2f}")
         if callback is not None:
             callback(result)

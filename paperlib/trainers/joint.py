@@ -98,7 +98,7 @@ def fit_jointly(
         weights, *others = free
         return PosteriorStatistics.from_batch(x, from_free(family, others), weights / weights.norm(dim=0))
 
-    def climb(optimizer: torch.optim.Optimizer, weights: EntropyWeights) -> EntropyTerms:
+    def climb(optimizer: torch.optim.LBFGS, weights: EntropyWeights) -> EntropyTerms:
         def loss() -> Tensor:
             optimizer.zero_grad()
             value = -len(x) * annealed_elbo(statistics(), weights)

@@ -97,7 +97,7 @@ def fit_monte_carlo(
     # samples are drawn where the data are
     noise = torch.Generator(x.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
-    def epoch(_: EntropyWeights) -> Learned:
+    def epoch(_weights: EntropyWeights) -> Learned:
         for number in torch.randperm(len(batches), generator=generator).tolist():
             for _ in range(n_steps):
                 optimizer.zero_grad()
@@ -132,7 +132,14 @@ def _trainable(*tensors: Tensor) -> list[Tensor]:
     return [tensor.detach().clone().requires_grad_() for tensor in tensors]
 
 
-def _optimizer(shared, posteriors, learning_rate, posterior_rate, x, n_visits):
+def _optimizer(
+    shared: list[Tensor],
+    posteriors: list[list[Tensor]],
+    learning_rate: float,
+    posterior_rate: float,
+    x: Tensor,
+    n_visits: int,
+) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.LinearLR]:
     """Adam, with rates in the units of what they change as its steps are that long; and the rates' fall."""
     dictionary, *logarithms = shared
     means, log_deviations = zip(*posteriors, strict=True)

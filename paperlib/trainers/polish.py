@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor
 from tqdm import tqdm
 
@@ -58,7 +58,7 @@ def polish_dictionary(
     problem = _Problem(x, dictionary, posterior, e_step, after_evaluation, processes)
     bar = tqdm(total=iterations, desc="polish", unit="iteration", disable=not progress)
 
-    def after_iteration(intermediate_result):
+    def after_iteration(intermediate_result: OptimizeResult) -> None:
         bar.update()
         bar.set_postfix(elbo=f"{-intermediate_result.fun:.2f}")
 
@@ -76,7 +76,15 @@ class _Problem:
     Every evaluation starts its E-step at the best posteriors so far: a trial step too long does no harm.
     """
 
-    def __init__(self, x, dictionary, posterior, e_step, after_evaluation, processes):
+    def __init__(
+        self,
+        x: Tensor,
+        dictionary: Tensor,
+        posterior: GaussianPosterior,
+        e_step: Callable[..., GaussianPosterior],
+        after_evaluation: Callable[[PosteriorStatistics, bool], None],
+        processes: Processes,
+    ):
         self.x, self.dictionary, self.e_step, self.after_evaluation = x, dictionary, e_step, after_evaluation
         self.processes = processes
         self.best = summarize(x, posterior, dictionary).total(processes)

@@ -12,7 +12,7 @@ from paperlib.statistics import PosteriorStatistics
 MEMORY = 6_400  # data points after which a running average has forgotten a share 1 − 1/e
 
 
-def newest_share(count: int, seen: int, memory: int = MEMORY) -> float:
+def newest_share(count: int | float, seen: int, memory: int = MEMORY) -> float:
     """Share of the newest `count` of all `seen` data points in an average; large while few have been seen."""
     return min(1.0, count / min(memory, max(count, seen)))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import torch
 from jaxtyping import Float
@@ -86,9 +88,9 @@ def visit(
         return parts[0]
     return Visit(
         concatenate([part.marginals for part in parts]),
-        sum(part.stats for part in parts),
-        sum(part.gradient for part in parts),
-        sum(part.usage for part in parts),
+        reduce(add, (part.stats for part in parts)),
+        reduce(add, (part.gradient for part in parts)),
+        reduce(add, (part.usage for part in parts)),
     )
 
 
