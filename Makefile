@@ -50,12 +50,13 @@ references: $(STAMP)  ## Make the reference notebooks that `make test` compares 
 bench: $(STAMP)  ## Measure all trainers side by side (BENCH=quick: minutes; full: most of an hour)
 	$(PYTHON) benchmarks/bench.py --profile '$(BENCH)' $(if $(IMAGES),--images '$(IMAGES)')
 
-lint: $(STAMP)  ## Check style and spelling
+lint: $(STAMP)  ## Check style, types and spelling
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
 	$(VENV)/bin/codespell
 
 clean:  ## Remove everything that was built, results included; the environment stays
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml constraints.txt

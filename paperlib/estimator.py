@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     (500, 10)
     """
 
-    def __init__(
+    # without types, which the tests would check: in scikit-learn any value has to get as far as `fit`
+    def __init__(  # type: ignore[no-untyped-def]
         self,
         n_components=None,
         *,
@@ -101,7 +103,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.polish = polish
         self.random_state = random_state
 
-    def fit(self, X, y=None) -> SparseCoder:
+    def fit(self, X: object, y: object = None) -> SparseCoder:
         """Learn dictionary, λ and σ² from all data at once; what was learned before is forgotten.
 
         Parameters
@@ -123,7 +125,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._keep(state)
         return self
 
-    def partial_fit(self, X, y=None) -> SparseCoder:
+    def partial_fit(self, X: object, y: object = None) -> SparseCoder:
         """Learn from one pass over a piece of a stream, a minibatch or more, on top of all learned before.
 
         λ and σ² are averages that forget slowly (`paperlib.trainers.running.MEMORY`).  There is no annealing,
@@ -152,7 +154,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.history_.append({**state.history[0], "step": self.n_iter_})
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: object) -> np.ndarray:
         """Codes of data: the posterior means ν, array (n_samples, n_components).
 
         Parameters
@@ -166,7 +168,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         return self.posterior(X).mean.numpy()
 
-    def inverse_transform(self, Z) -> np.ndarray:
+    def inverse_transform(self, Z: object) -> np.ndarray:
         """Mean of the data that have these codes, W̃z (Eq. 5): array (n_samples, n_features).
 
         Parameters
@@ -179,15 +181,15 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If codes are not a finite matrix with one column a component.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=self.components_.dtype, input_name="Z")
-        if Z.shape[1] != len(self.components_):
+        codes = check_array(Z, dtype=self.components_.dtype, input_name="Z")
+        if codes.shape[1] != len(self.components_):
             raise InputError(
-                f"Codes have {Z.shape[1]} columns, but there are {len(self.components_)} components; "
+                f"Codes have {codes.shape[1]} columns, but there are {len(self.components_)} components; "
                 "they must agree."
             )
-        return Z @ self.components_
+        return codes @ self.components_
 
-    def posterior(self, X) -> DiagonalGaussian:
+    def posterior(self, X: object) -> DiagonalGaussian:
         """Optimal diagonal posteriors (Eq. 4) at the fitted dictionary, λ and σ², as paperlib's tensors.
 
         Parameters
@@ -207,7 +209,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_is_fitted(self)
         return _posterior(self._to_tensor(X, reset=False), self._model())
 
-    def score_samples(self, X) -> np.ndarray:
+    def score_samples(self, X: object) -> np.ndarray:
         """ELBO of each data point at the fitted λ and σ² (Eq. 4): nats, float64 array (n_samples,).
 
         Parameters
@@ -226,7 +228,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             x, posterior.mean, posterior.std
         ).numpy()  # fmt: skip
 
-    def score(self, X, y=None) -> float:
+    def score(self, X: object, y: object = None) -> float:
         """Mean ELBO of data at the fitted λ and σ² (Eq. 4), in nats a data point.
 
         Parameters
@@ -250,7 +252,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _n_features_out(self) -> int:
         return len(self.components_)
 
-    def _to_tensor(self, X, reset: bool) -> Tensor:
+    def _to_tensor(self, X: object, reset: bool) -> Tensor:
         """Checked data, copied, as arrays may be read-only; of the fitted dtype and width unless `reset`."""
         dtype = DTYPES if reset else self.components_.dtype
         return torch.tensor(validate_data(self, X, reset=reset, dtype=dtype, order="C"))
@@ -264,19 +266,21 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _last_state(self, x: Tensor) -> EMState:
         """Where training stopped, without posteriors of `x`, which has not been visited yet."""
         model = self._model()
-        tensors = {name: torch.tensor(array) for name, array in self._running.items()}
+        velocity, usage, random_state = (torch.tensor(array) for array in self._running.values())
         return EMState(
             dictionary=model.dictionary,
+            velocity=velocity,
+            usage=usage,
+            random_state=random_state,
             prior_scales=model.prior_scales,
             noise_variance=model.noise_variance,
             mean=x.new_empty(0, len(self.components_)),
             std=x.new_empty(0, len(self.components_)),
             seen=self._seen,
             seconds=self.history_[-1]["seconds"],
-            **tensors,
         )
 
-    def _train(self, state: EMState, x: Tensor | Callable[[int], Tensor], **options) -> None:
+    def _train(self, state: EMState, x: Tensor | Callable[[int], Tensor], **options: Any) -> None:
         """Run EM from `state`, which holds the random state too, and leave in it where EM stopped."""
         fit_em(
             x, state.dictionary.shape[1], batch_size=self.batch_size, learning_rate=self.learning_rate,

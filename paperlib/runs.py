@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -166,7 +166,7 @@ def train(
             _write_history(folder, state.history)
 
     result = fit_em(
-        draw if config.fresh else x, config.latents, family=config.posterior, n_epochs=config.epochs,
+        draw if x is None else x, config.latents, family=config.posterior, n_epochs=config.epochs,
         annealing=config.annealing, batch_size=config.batch_size, learning_rate=config.learning_rate,
         polish=config.polish, reseed=config.reseed,
         generator=torch.Generator().manual_seed(config.seed), callback=save,
@@ -177,7 +177,7 @@ def train(
         return {}
     _write_history(folder, result.history)
     few, model = slice(GINI_POINTS), result.model
-    x = draw(config.epochs - 1) if config.fresh else x
+    x = draw(config.epochs - 1) if x is None else x
     posterior = E_STEPS[config.posterior](
         x[few], model.dictionary, model.prior_scales, model.noise_variance, start=result.posterior[few]
     )
@@ -393,7 +393,7 @@ def _claim(folder: Path, identity: dict, resume: bool) -> None:
 
 
 @contextmanager
-def _explained(folder: Path):
+def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from sklearn.decomposition import PCA, FastICA, MiniBatchDictionaryLearning
@@ -114,9 +115,9 @@ def _check_components(x: Tensor, n_latents: int) -> None:
         )
 
 
-def _unit_columns(columns, like: Tensor) -> Tensor:
+def _unit_columns(array: np.ndarray, like: Tensor) -> Tensor:
     """Columns at unit norm, without those that are zero."""
-    columns = torch.as_tensor(columns.copy()).to(like)
+    columns = torch.as_tensor(array.copy()).to(like)
     used = columns.norm(dim=0) > 0
     if not used.any():
         raise InputError("The learner left every column at zero; lower alpha.")

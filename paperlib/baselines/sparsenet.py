@@ -54,7 +54,7 @@ class Cost:
     sparsity: float = 2.2
     scale: float = 0.316
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_positive(precision=self.precision, sparsity=self.sparsity, scale=self.scale)
 
     def __call__(
@@ -190,11 +190,11 @@ def infer_codes(
     cost = cost or Cost()
     gram, projection, energy = weights.T @ weights, x @ weights, x.square().sum(-1)
 
-    def value(codes, image):  # image is s AᵀA
+    def value(codes: Tensor, image: Tensor) -> Tensor:  # image is s AᵀA
         error = energy + torch.linalg.vecdot(codes, image - 2 * projection)
         return cost.precision / 2 * error + cost.penalty(codes)
 
-    def downhill(codes, image):
+    def downhill(codes: Tensor, image: Tensor) -> Tensor:
         return cost.precision * (projection - image) - cost.penalty_gradient(codes)
 
     codes = projection / gram.diagonal()
@@ -217,7 +217,9 @@ def infer_codes(
     return codes
 
 
-def _line_minimum(codes, direction, descent, change, cost: Cost) -> Float[Tensor, " N"]:
+def _line_minimum(
+    codes: Tensor, direction: Tensor, descent: Tensor, change: Tensor, cost: Cost
+) -> Float[Tensor, " N"]:
     """Length t of a step to a minimum of the cost along each direction, by Newton's method made monotone.
 
     With u = (s + td)/σ and w = 1/(1 + u²) a parabola of curvature M = λ‖Ad‖² + 2β/σ² Σ d²w touches the

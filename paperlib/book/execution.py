@@ -183,6 +183,7 @@ class Papermill:
             self._running.add(process)
             if self._stopped:
                 process.terminate()
+            assert process.stderr is not None  # it is a pipe
             log = follow_progress(process.stderr, advance)
         self._running.discard(process)
         prepared.unlink()
@@ -193,7 +194,8 @@ class Papermill:
 
 def follow_progress(stream: Iterable[str], advance: Callable[[int], Any]) -> str:
     """Read papermill's messages to the end; cells done go to `advance`, the last messages are returned."""
-    done, tail = 0, []
+    done = 0
+    tail: list[str] = []
     for line in stream:  # with universal newlines each update of papermill's progress bar is a line
         if match := re.search(r"(\d+)/\d+ \[", line):
             advance(int(match[1]) - done)

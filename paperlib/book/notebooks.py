@@ -62,7 +62,8 @@ def number_cells(notebook: NotebookNode) -> NotebookNode:
 def code_cell_lines(text: str, sources: Sequence[str]) -> list[int]:
     """Line numbers, from 1, at which the code of each code cell of a MyST notebook begins."""
     lines = text.splitlines()
-    starts, ticks = [], ""
+    starts: list[int] = []
+    ticks = ""
     for number, line in enumerate(lines):
         if ticks:
             ticks = "" if line.rstrip() == ticks else ticks

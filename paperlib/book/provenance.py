@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -12,7 +13,7 @@ from paperlib.book.tasks import Task
 
 def provenance_cell(task: Task) -> NotebookNode:
     """The note at the end of an executed page: profile, images, seconds, device and versions."""
-    manifest = task.read_manifest()
+    manifest = _manifest(task)
     text = (
         f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
         f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, "
@@ -24,7 +25,7 @@ def provenance_cell(task: Task) -> NotebookNode:
 
 def environment_tables(tasks: Sequence[Task]) -> str:
     """What the page "Executed with" ends with: a table of the environment and one of the notebooks."""
-    manifests = [task.read_manifest() for task in tasks]
+    manifests = [_manifest(task) for task in tasks]
     environment = {
         "processor": [manifest["device"] for manifest in manifests],
         "versions": [_versions(manifest) for manifest in manifests],
@@ -48,6 +49,12 @@ def environment_tables(tasks: Sequence[Task]) -> str:
         f"\n## Environment\n\n{_table(['environment', ''], [fact for fact in facts if fact[1]])}"
         f"\n## Pages\n\n{_table(head, rows)}"
     )
+
+
+def _manifest(task: Task) -> dict[str, Any]:
+    manifest = task.read_manifest()
+    assert manifest is not None  # the pages here are executed ones
+    return manifest
 
 
 def _versions(manifest: dict) -> str:

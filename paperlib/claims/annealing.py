@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from statistics import mean
 
 from paperlib.claims.base import (
@@ -125,7 +126,7 @@ def _printed_row(label: str, runs: Groups) -> Finding:
 PRINTED = [
     Claim("Table 1", f"{label}: ELBO {numbers[0]}, $H[p(x\\mid z)]$ {numbers[1]}, mean $H[q]$ {numbers[2]}, "
           f"$H[p(z)]$ {numbers[3]}.", "annealing", "table-1",
-          lambda runs, label=label: _printed_row(label, runs))
+          partial(_printed_row, label))
     for label, (_, *numbers) in TABLE_1.items()
 ]  # fmt: skip
 

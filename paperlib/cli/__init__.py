@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ from paperlib.errors import InputError
 class OneLineErrors(click.Group):
     """A group whose commands report bad input in one line."""
 
-    def invoke(self, context: click.Context):
+    def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except InputError as error:

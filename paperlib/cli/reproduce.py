@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +35,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option("--no-book", is_flag=True, help="Execute notebooks, render nothing.")
 @click.option("--reuse", is_flag=True, help="Take results of record that are there, from whatever code.")
 @click.option("--strict", is_flag=True, help="Treat warnings of the rendering as errors.")
-def reproduce(no_execute: bool, no_book: bool, **settings) -> None:
+def reproduce(no_execute: bool, no_book: bool, **settings: Any) -> None:
     """Execute the notebooks that are not up to date and build the book.
 
     \b

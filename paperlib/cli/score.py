@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,7 +30,7 @@ def score(
     dtype: str,
     threads: int | None,
     as_json: bool,
-    **settings,
+    **settings: Any,
 ) -> None:
     """Judge a dictionary by its ELBO, with one noise variance and one set of prior scales for all patches.
 

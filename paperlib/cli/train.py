@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +35,13 @@ from paperlib.cli import options
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
-    images: str | None, device: str, threads: int | None, out: Path, resume: bool, quiet: bool, **settings
+    images: str | None,
+    device: str,
+    threads: int | None,
+    out: Path,
+    resume: bool,
+    quiet: bool,
+    **settings: Any,
 ) -> None:
     """Learn a dictionary from image patches.
 

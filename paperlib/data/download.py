@@ -131,6 +131,6 @@ def _reason(error: requests.RequestException, timeout: float) -> str:
         return "no connection"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection was cut"
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"status {error.response.status_code}"
     return type(error).__name__

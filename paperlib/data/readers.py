@@ -58,8 +58,8 @@ def read_folder(folder: Path) -> list[Pixels]:
 def read_picture(path: Path) -> Pixels:
     """A picture as gray values between 0 and 1 (floating-point pictures keep their range)."""
     try:
-        with Image.open(path) as picture:
-            picture = ImageOps.exif_transpose(picture)
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
             if picture.mode == "F":
                 gray = np.asarray(picture, dtype=np.float64)
             elif picture.mode.startswith("I"):  # 16-bit gray
@@ -185,7 +185,9 @@ def _unreadable(path: Path, error: Exception, writer: str) -> InputError:
 
 
 def _package_folder(package: str) -> Path:
-    return Path(importlib.util.find_spec(package).origin).parent
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.origin is not None  # paperlib depends on it
+    return Path(spec.origin).parent
 
 
 _MATLAB_NUMBERS = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -79,12 +80,13 @@ def amortization_gap(
     check_positive(n_test=n_test)
     if n_test > n_patches:
         raise InputError(f"n_test is {n_test}, more than the {n_patches} patches to learn from.")
-    if not isinstance(annealing, str):
-        annealing = [EntropyWeights(prior=gamma) for gamma in annealing]
+    weights = (
+        annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
+    )
     x = PatchSampler(images, patch_size, seed=seed).draw(n_patches)
     x_test = PatchSampler(images, patch_size, seed=TEST_SEED).draw(n_test)
     result = fit_amortized(
-        x, n_latents, family=family, refinement_steps=refinement_steps, annealing=annealing,
+        x, n_latents, family=family, refinement_steps=refinement_steps, annealing=weights,
         n_epochs=n_epochs, generator=torch.Generator().manual_seed(seed), progress=False,
     )  # fmt: skip
     (encoded, stats), encoder_time = _timed(lambda: infer_amortized(x_test, result.encoder, result.model))
@@ -92,7 +94,7 @@ def amortization_gap(
     test = {"encoder": elbo_of_patches(x_test, encoded, result.model)}
     seconds = {"encoder": encoder_time}
     for name in FAMILIES:
-        optimum, seconds[name] = _timed(lambda name=name: optimal_posterior(x_test, result.model, name))
+        optimum, seconds[name] = _timed(partial(optimal_posterior, x_test, result.model, name))
         test[name] = elbo_of_patches(x_test, optimum, result.model)
     numbers = {
         "test": {name: float(elbos.mean()) for name, elbos in test.items()},

@@ -7,7 +7,7 @@ and the first dictionary from the seed itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,9 @@ from paperlib.objectives import entropies, entropy_elbo
 from paperlib.trainers import FitResult, fit_em, fit_jointly, fit_restarts
 from paperlib.trainers.polish import polish_dictionary
 
-PROCEDURES = {"joint": fit_jointly, "restarts": fit_restarts, "em": fit_em}
+PROCEDURES: dict[str, Callable[..., FitResult]] = {
+    "joint": fit_jointly, "restarts": fit_restarts, "em": fit_em,
+}  # fmt: skip
 HELD = 0.5  # |cos| above which a field holds a bar: two bars of equal share have 0.63 to 0.77 each
 KEPT = ("step", "elbo", "posterior_entropy", "prior_entropy", "likelihood_entropy", "prior_weight")
 TOLERANCE = 1e-5  # of the posteriors for a dictionary that is given, in nats a data point
@@ -127,7 +129,7 @@ def describe_fields(result: FitResult, truth: Float[Tensor, "D H"]) -> dict[str,
     }
 
 
-def first_step_within(history: Sequence[Mapping[str, float]], elbo: float, distance: float) -> int | None:
+def first_step_within(history: Sequence[Mapping[str, Any]], elbo: float, distance: float) -> int | None:
     """First `step` of a history whose ELBO is at most `distance` below `elbo`; None if there is none."""
     return next((row["step"] for row in history if row["elbo"] >= elbo - distance), None)
 

@@ -17,7 +17,7 @@ from paperlib.errors import InputError
 from paperlib.experiments.records import Outcome
 from paperlib.inference import fit_posterior
 from paperlib.objectives import entropy_elbo
-from paperlib.posteriors import DiagonalGaussian
+from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import fit_paper_em
 
@@ -107,12 +107,12 @@ def burmann_series() -> Iterator[None]:
 
 
 def time_evaluation(
-    x: Float[Tensor, "N D"], posterior: DiagonalGaussian, dictionary: Float[Tensor, "D H"]
+    x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "D H"]
 ) -> float:
     """Seconds of CPU time for the entropy ELBO of a minibatch and its gradient in ν and τ."""
     seconds = []
     for _ in range(EVALUATIONS):
-        mean, deviation = (t.clone().requires_grad_() for t in (posterior.mean, posterior.deviation))
+        mean, deviation = (t.clone().requires_grad_() for t in (posterior.mean, posterior.std))
         started = time.process_time()
         stats = PosteriorStatistics.from_batch(x, DiagonalGaussian(mean, deviation), dictionary)
         entropy_elbo(stats).backward()

@@ -15,7 +15,7 @@ from paperlib.experiments.records import Outcome
 from paperlib.inference import infer_diagonal
 from paperlib.model import SparseCodingModel, normalize_columns
 from paperlib.objectives import classical_elbo, monte_carlo_elbo
-from paperlib.posteriors import DiagonalGaussian
+from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import fit_em
 from paperlib.validation import check_positive
@@ -104,7 +104,7 @@ def analytic_gradients(
 ) -> dict[str, Tensor]:
     """Gradients of `classical_elbo` in free parameters, as `sampled_gradients` estimates them."""
 
-    def objective(model, posterior):
+    def objective(model: SparseCodingModel, posterior: GaussianPosterior) -> Tensor:
         stats = PosteriorStatistics.from_batch(x, posterior, model.dictionary)
         return classical_elbo(stats, model.prior_scales, model.noise_variance)
 
@@ -132,13 +132,17 @@ def sampled_gradients(
         As of `monte_carlo_elbo`.
     """
 
-    def objective(model, posterior):
+    def objective(model: SparseCodingModel, posterior: GaussianPosterior) -> Tensor:
         return monte_carlo_elbo(model, x, posterior, n_samples, generator)
 
     return _gradients(objective, free, noise_variance)
 
 
-def _gradients(objective: Callable, free: dict[str, Tensor], noise_variance: Tensor) -> dict[str, Tensor]:
+def _gradients(
+    objective: Callable[[SparseCodingModel, GaussianPosterior], Tensor],
+    free: dict[str, Tensor],
+    noise_variance: Tensor,
+) -> dict[str, Tensor]:
     leaves = {name: value.detach().requires_grad_() for name, value in free.items()}
     dictionary, log_scales, means, log_deviations = (leaves[name] for name in (*SHARED, *LOCAL))
     model = SparseCodingModel(normalize_columns(dictionary), log_scales.exp(), noise_variance)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -100,13 +101,14 @@ def learn_images(
     """
     if method not in METHODS:
         raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
-    if not isinstance(annealing, str):
-        annealing = [EntropyWeights(prior=gamma) for gamma in annealing]
+    weights = (
+        annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
+    )
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
     x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
     trace = _Trace(x[:GINI_POINTS], x_test[:TRACED_POINTS], -(-n_epochs // TRACED_EPOCHS), keep_fields)
     result = METHODS[method](
-        x, n_latents, n_epochs=n_epochs, annealing=annealing, callback=trace, progress=False,
+        x, n_latents, n_epochs=n_epochs, annealing=weights, callback=trace, progress=False,
         generator=torch.Generator().manual_seed(seed), **options,
     )  # fmt: skip
     end = result.history[-1] | {"seconds": trace.lap(), "dead_fields": result.dead_fields.numel()}
@@ -145,7 +147,7 @@ def judge_posterior(
     """
     batches = torch.arange(len(x)).split(min(MINIBATCH, len(x)))
     parts = [PosteriorStatistics.from_batch(x[i], posterior[i], dictionary) for i in batches]
-    stats = sum(parts)
+    stats = reduce(add, parts)
     noise_variance, prior_scales = closed_form_scales(stats, torch.float64)
     blocks = [float(classical_elbo(part, prior_scales, noise_variance)) for part in parts]
     own = sum(len(i) * float(entropy_elbo(part)) for i, part in zip(batches, parts, strict=True))
@@ -219,6 +221,7 @@ def _encoder(state: AmortizedState) -> Encoder:
     """The encoder that a state's numbers are of."""
     family = "low-rank" if "correlation.weight" in state.encoder else "diagonal"
     unit = state.encoder["unit"]
-    encoder = Encoder(*state.dictionary.shape, family, unit=unit, generator=torch.Generator())
+    n_features, n_latents = state.dictionary.shape
+    encoder = Encoder(n_features, n_latents, family, unit=unit, generator=torch.Generator())
     encoder.load_state_dict(state.encoder)
     return encoder

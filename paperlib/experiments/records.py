@@ -110,8 +110,8 @@ class Results:
         missing = [name for name, record in found.items() if record is None]
         workers = min(int(os.environ.get("PAPERLIB_WORKERS", "1")), max(len(missing), 1))
         jobs = (joblib.delayed(self._compute)(name, experiment, plain[name], images) for name in missing)
-        found |= zip(missing, joblib.Parallel(workers)(jobs), strict=True)
-        return found
+        computed = dict(zip(missing, joblib.Parallel(workers)(jobs), strict=True))
+        return {name: computed[name] if record is None else record for name, record in found.items()}
 
     def _find(self, name: str, experiment: Callable, config: dict, images: Images | None) -> Record | None:
         path = self.folder and self.folder / f"{name}.json"
@@ -154,6 +154,7 @@ class Results:
 
     def _mark(self, name: str) -> Path:
         """Hash of a record that this checkout computed; `make clean` forgets it."""
+        assert self.folder is not None  # else there are no records to mark
         root = self.folder.parents[2]  # of results/<profile>/<page>
         return root / "_build" / self.folder.relative_to(root) / name
 
@@ -190,7 +191,8 @@ def write_record(path: Path, record: Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     stored = path.with_suffix(".npz")
     if record.arrays:
-        write_atomically(stored, lambda part: np.savez_compressed(part, **record.arrays))
+        # NumPy's types let the arrays be the option allow_pickle, too
+        write_atomically(stored, lambda part: np.savez_compressed(part, **record.arrays))  # type: ignore[arg-type]
     content = record.provenance | {
         "config": record.config,
         "numbers": record.numbers,

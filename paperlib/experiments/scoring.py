@@ -104,10 +104,11 @@ def _sparsenet(
     learning_rate: float | list[float] = 1.0,
     sparsity: float = Cost.sparsity,
 ) -> Learned:
+    first, last = learning_rate if isinstance(learning_rate, list) else (learning_rate, learning_rate)
     started = time.process_time()
     result = fit_sparsenet(
         images, round(x.shape[1] ** 0.5), n_latents, n_batches=n_batches, cost=Cost(sparsity=sparsity),
-        learning_rate=tuple(learning_rate) if isinstance(learning_rate, list) else learning_rate,
+        learning_rate=(first, last),
         generator=torch.Generator().manual_seed(seed),
     )  # fmt: skip
     seconds = time.process_time() - started

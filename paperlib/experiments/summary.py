@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
+from typing import Any
 
 from paperlib.experiments.records import Record
 
@@ -21,7 +22,7 @@ def values(records: Sequence[Record], *path: str) -> list[float]:
     """One number of each record: ``values(records, "judged", "full", "elbo")``."""
     found = []
     for record in records:
-        value = record.numbers
+        value: Any = record.numbers
         for key in path:
             value = value[key]
         found.append(value)

@@ -34,6 +34,7 @@ def plot_encoder(encoder: Encoder, title: str | None = None) -> Figure:
     axes.set(xlim=(0, 12.6), ylim=(-3, 2.3), title=title)
     axes.axis("off")
     first, *blocks = encoder.body
+    assert isinstance(first, nn.Linear)
     _box(axes, 0.6, 0, f"$x$\n{first.in_features}", "white", width=0.8)
     _box(axes, 2.0, 0, _linear_label(first))
     _arrow(axes, (1.0, 0), (1.4, 0))
@@ -52,10 +53,11 @@ def plot_encoder(encoder: Encoder, title: str | None = None) -> Figure:
 
 def _draw_residual(axes: Axes, left: float, block: nn.Module) -> None:
     """A residual block: two layers, each after a ReLU, around which the input is added."""
+    widen, narrow = (layer for layer in block.children() if isinstance(layer, nn.Linear))
     _arrow(axes, (left, 0), (left + 0.35, 0))
-    _box(axes, left + 0.75, 0, "ReLU\n" + _linear_label(block.widen), "#d8ead9", width=0.8)
+    _box(axes, left + 0.75, 0, "ReLU\n" + _linear_label(widen), "#d8ead9", width=0.8)
     _arrow(axes, (left + 1.15, 0), (left + 1.4, 0))
-    _box(axes, left + 1.8, 0, "ReLU\n" + _linear_label(block.narrow), "#d8ead9", width=0.8)
+    _box(axes, left + 1.8, 0, "ReLU\n" + _linear_label(narrow), "#d8ead9", width=0.8)
     axes.plot(left + 2.37, 0, "o", color="white", markeredgecolor="0.2", markersize=11, zorder=3)
     axes.text(left + 2.37, -0.02, "+", ha="center", va="center", zorder=4)
     axes.plot([left + 2.2, left + 2.3], [0, 0], color="0.2", linewidth=1)
@@ -135,7 +137,7 @@ def plot_iterations(
         axes.set(xlabel="iterations of the E-step", yscale="log", title=family)
     panels[0].set_ylabel("nats a patch below the optimum")
     panels[0].legend()
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -157,7 +159,7 @@ def plot_gap_by_contrast(
         axes.set(xlabel="contrast (rms of the pixels)", xscale="log", yscale="log", title=label)
         _few_ticks(axes.xaxis)
     panels[0].set_ylabel("amortization gap [nats]")
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -192,7 +194,7 @@ def plot_gradient_noise(
         _few_ticks(axes.yaxis)
     panels[0].set_ylabel("standard deviation / length")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(noises))
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 

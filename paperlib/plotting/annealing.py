@@ -48,7 +48,7 @@ def plot_development(
         for axes, epoch in zip(row, epochs, strict=True):
             draw_mosaic(axes, make_mosaic(kept[epoch - 1][:, :SHOWN_FIELDS], patch_shape), f"epoch {epoch}")
         row[0].set_title(f"{label}\nepoch {epochs[0]}")
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -101,7 +101,7 @@ def plot_scales(scales: Mapping[str, Float[np.ndarray, "epochs H"]], title: str 
         axes.axhline(DEAD_FIELD_RATIO, color="0.4", linewidth=1, linestyle="--")
         axes.set(yscale="log", xlabel="epoch", title=label)
     panels[0].set_ylabel(r"$\lambda_h/\sigma$, one line a field")
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -134,5 +134,5 @@ def plot_collapse(
         axes.plot(ratio, color=COLORS[0], linewidth=0.6, alpha=0.6)
         axes.set(yscale="log", xlabel="rounds", title=f"γ = {gamma:g}", ylim=(1e-4, 10))
     others[0].set_ylabel(r"$\lambda_h/\sigma$, one line a field")
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure

@@ -7,10 +7,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from paperlib.plotting.style import COLORS, new_figure, styled
 
-ENTROPIES = {
+ENTROPIES: dict[str, tuple[str, LineStyleType]] = {
     "posterior": ("mean $H[q]$", "-"),
     "prior": (r"$H[p_\lambda(z)]$", "--"),
     "likelihood": (r"$H[p_{\sigma^2}(x\,|\,z)]$", "-."),
@@ -39,7 +40,9 @@ def plot_climb(
     """
     figure = new_figure(9, 3.8)
     climb, terms = figure.subplots(1, 2)
-    styles = {True: (COLORS[0], "-", "all bars found"), False: (COLORS[1], "--", "not all")}
+    styles: dict[bool, tuple[str, LineStyleType, str]] = {
+        True: (COLORS[0], "-", "all bars found"), False: (COLORS[1], "--", "not all"),
+    }  # fmt: skip
     highest = 0.0
     for history, truth, found in zip(histories, truths, recovered, strict=True):
         steps = [row["step"] for row in history]
@@ -63,5 +66,5 @@ def plot_climb(
     ]
     terms.set(xscale="log", xlabel=xlabel, ylabel="entropies, all runs [nats]")
     terms.legend(lines, [label for label, _ in ENTROPIES.values()])
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure

@@ -48,7 +48,7 @@ def plot_benchmark(
         axes.annotate(label, (0, elbo), (3, 2), xycoords=("axes fraction", "data"),
                       textcoords="offset points", color="0.3", fontsize=8)  # fmt: skip
     axes.set(xscale="log", xlabel="seconds, one thread", ylabel="held-out ELBO [nats]", ylim=(lowest, None))
-    axes.set_title(title)
+    axes.set_title(title or "")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     return figure
 
@@ -78,5 +78,5 @@ def plot_scaling(
         axes.minorticks_off()
     row[0].set_ylabel("µs a patch and pass")
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure

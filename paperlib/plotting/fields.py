@@ -70,7 +70,7 @@ def compare_columns(
     panels = np.atleast_1d(figure.subplots(1, len(mosaics)))
     for axes, (label, mosaic) in zip(panels, mosaics.items(), strict=True):
         draw_mosaic(axes, mosaic, label)
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -103,4 +103,4 @@ def draw_mosaic(axes: Axes, mosaic: np.ndarray, title: str | None) -> None:
     gray = matplotlib.colormaps["gray"].with_extremes(bad=GAP_COLOR)
     axes.imshow(mosaic, cmap=gray, vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
-    axes.set_title(title)
+    axes.set_title(title or "")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import FixedLocator, NullLocator
 from torch import Tensor
 
@@ -42,7 +44,7 @@ def plot_gabors(
         _draw_waves(row.add_subplot(grid[0], projection="polar"), some)
         _draw_places(row.add_subplot(grid[1]), some, patch_shape)
         _draw_widths(row.add_subplot(grid[2]), some)
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -73,7 +75,7 @@ def plot_kinds(
     left.invert_yaxis()
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -99,12 +101,12 @@ def plot_contributions(
     panels[0].set_ylabel("contribution [% of the energy]")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(kinds), markerscale=2)
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
 def _draw_bars(
-    axes: Axes, shares: Mapping[str, Mapping[str, float]], start: np.ndarray, suffix: str = "", **style
+    axes: Axes, shares: Mapping[str, Mapping[str, float]], start: np.ndarray, suffix: str = "", **style: Any
 ) -> np.ndarray:
     """Bars of all kinds one after the other from `start`; returns where they end."""
     for color, kind in zip(KIND_COLORS, next(iter(shares.values())), strict=False):
@@ -115,7 +117,7 @@ def _draw_bars(
     return start
 
 
-def _draw_waves(axes: Axes, fits: Sequence[GaborFit]) -> None:
+def _draw_waves(axes: PolarAxes, fits: Sequence[GaborFit]) -> None:
     axes.plot([fit.direction for fit in fits], [fit.frequency for fit in fits], ".", markersize=4, alpha=0.6)
     axes.set(thetamin=0, thetamax=180, rlim=(0, math.hypot(HIGHEST, HIGHEST)))
     axes.set_xticks(np.radians([0, 45, 90, 135, 180]))

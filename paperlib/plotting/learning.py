@@ -68,7 +68,7 @@ def plot_history(
             axes.set_ylim(bottom=lowest)
     lines = [Line2D([], [], color=color) for color in colors.values()]
     figure.legend(lines, list(histories), loc="outside lower center", ncols=len(histories))
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -108,7 +108,7 @@ def plot_learning_curves(
     if lowest is not None:
         by_epoch.set_ylim(bottom=lowest)
     figure.legend(*by_epoch.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -188,5 +188,5 @@ def plot_overview(
     right.margins(y=0.12)
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel=X_LABELS["step"], title="ELBO while learning from images [nats]")
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure

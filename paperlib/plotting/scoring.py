@@ -44,7 +44,7 @@ def plot_scores(scores: Mapping[str, Sequence[Judged]], title: str | None = None
     marks = [elbo.plot([], [], marker, color=color)[0] for marker, color, _ in MARKS.values()]
     labels = [f"{family} posteriors" for family in MARKS]
     figure.legend(marks, labels, loc="outside lower center", ncols=2)
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure
 
 
@@ -75,5 +75,5 @@ def plot_weights(
         axes.minorticks_off()
     panels[0].set_ylabel("ELBO of other patches [nats]")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle(title)
+    figure.suptitle(title or "")
     return figure

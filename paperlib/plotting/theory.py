@@ -123,6 +123,6 @@ def plot_plane(examples: Mapping[str, tuple[Float[Tensor, "_ 2"], Float[Tensor, 
 def _draw_plane(axes: Axes, x: Tensor, arrows: Tensor, color: str) -> None:
     axes.plot(*x.cpu().T, ".", color=COLORS[0], markersize=4 if len(x) < 100 else 2, alpha=0.6)
     origin = np.zeros(arrows.shape[1])
-    units = {"angles": "xy", "scale_units": "xy", "scale": 1}
-    axes.quiver(origin, origin, *arrows.cpu(), color=color, width=0.009, zorder=3, **units)
+    axes.quiver(origin, origin, *arrows.cpu(), color=color, width=0.009, zorder=3,
+                angles="xy", scale_units="xy", scale=1)  # fmt: skip
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")

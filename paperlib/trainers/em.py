@@ -293,7 +293,7 @@ def _epoch(
         _update_dictionary(state, visited, rate)
         return visited.stats
 
-    stats = reduce(add, map(learn, order, rates))
+    stats = reduce(add, (learn(points, rate) for points, rate in zip(order, rates, strict=True)))
     state.epoch += 1
     state.passes += 1
     return stats

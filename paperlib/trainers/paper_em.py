@@ -7,6 +7,8 @@ minibatch's own optimal λ and σ² at every moment (Theorem 2), then one gradie
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 
 import torch
 from jaxtyping import Float
@@ -87,14 +89,14 @@ def fit_paper_em(
 
     def epoch(weights: EntropyWeights) -> Learned:
         nonlocal free
-        posteriors, stats = [], 0
+        posteriors, parts = [], []
         for batch in x.split(batch_size):
             dictionary = normalize_columns(free)
             posterior = infer_as_the_paper(batch, dictionary, weights, max_iterations, history)
             posteriors.append(posterior)
-            stats = stats + PosteriorStatistics.from_batch(batch, posterior, dictionary)
+            parts.append(PosteriorStatistics.from_batch(batch, posterior, dictionary))
             free = free + learning_rate * dictionary_gradient(batch, posterior, free, weights)
-        return normalize_columns(free), concatenate(posteriors), stats
+        return normalize_columns(free), concatenate(posteriors), reduce(add, parts)
 
     weights = schedule(annealing, n_epochs)
     return learn_by_epochs(x, epoch, weights, phase="paper's EM", callback=callback, progress=progress)

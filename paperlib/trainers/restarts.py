@@ -18,7 +18,7 @@ from tqdm import tqdm
 from paperlib.inference import fit_posterior, infer_full
 from paperlib.objectives import EntropyWeights, entropies
 from paperlib.parallel import one_thread
-from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
+from paperlib.posteriors import GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.em import fit_em
 from paperlib.trainers.polish import polish_dictionary
@@ -69,16 +69,20 @@ def fit_restarts(
     """
     check_data(x)
     check_positive(n_latents=n_latents, n_restarts=n_restarts, n_epochs=n_epochs, polish=polish)
-    started, history, best = time.perf_counter(), [], None
+    started = time.perf_counter()
+    history: list[dict] = []
+    best: tuple[float, Tensor, GaussianPosterior] | None = None
 
     newton_step = partial(infer_full, n_steps=1)
 
-    def climb(dictionary, marginals, iterations):
+    def climb(
+        dictionary: Tensor, posterior: GaussianPosterior, iterations: int
+    ) -> tuple[Tensor, GaussianPosterior, PosteriorStatistics]:
         return polish_dictionary(
-            x, dictionary, marginals, e_step=newton_step, iterations=iterations, progress=False
+            x, dictionary, posterior, e_step=newton_step, iterations=iterations, progress=False
         )
 
-    def record(step, phase, stats):
+    def record(step: int, phase: str, stats: PosteriorStatistics) -> None:
         seconds = time.perf_counter() - started
         history.append(history_row(step, phase, seconds, entropies(stats), EntropyWeights()))
 
@@ -88,11 +92,14 @@ def fit_restarts(
             polish=0, generator=generator, progress=False,
         )  # fmt: skip
         model = annealed.model
-        posterior = infer_full(x, model.dictionary, model.prior_scales, model.noise_variance)
+        posterior: GaussianPosterior = infer_full(
+            x, model.dictionary, model.prior_scales, model.noise_variance
+        )
         dictionary, posterior, stats = climb(model.dictionary, posterior, polish)
         record(restart, "restart", stats)
         if best is None or history[-1]["elbo"] > best[0]:
             best = history[-1]["elbo"], dictionary, posterior
+    assert best is not None  # there is at least one restart
     dictionary, posterior, _ = climb(best[1], best[2], LAST_POLISH)
     posterior, stats = fit_posterior(x, dictionary, "full", start=posterior, tolerance=1e-5)
     record(n_restarts, "final", stats)
