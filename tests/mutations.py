@@ -19,7 +19,7 @@ import matplotlib.pyplot  # noqa: F401
 import mpmath  # noqa: F401
 import nbformat
 import pytest
-import scipy.optimize  # noqa: F401
+import scipy.optimize
 import scipy.stats  # noqa: F401
 import sklearn.decomposition  # noqa: F401
 import sympy  # noqa: F401
