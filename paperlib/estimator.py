@@ -27,9 +27,12 @@ from paperlib.posteriors import DiagonalGaussian, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import EMState, fit_em
 from paperlib.trainers.em import initial_state
+from paperlib.trainers.running import newest_share
 
 DTYPES = ["float64", "float32"]  # the first one is for all other data
 BATCH_SIZE = 2_048  # bounds working memory; results do not depend on it
+# Of an `EMState`: what training goes on from, besides the dictionary.
+RUNNING = ("iterate", "velocity", "usage", "noise_variance", "prior_scales", "random_state")
 E_STEPS = 100  # ends within 1e-7 nats of the optimum unless fields nearly coincide
 
 
@@ -122,15 +125,16 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         state = self._first_state(x)
         self._train(state, x, n_epochs=self.n_epochs, annealing=self.annealing, polish=self.polish)
         self.n_iter_, self.history_ = state.passes, state.history
-        self._keep(state)
+        self._keep_running(state)
+        self._keep_model(state.dictionary, state.prior_scales, state.noise_variance)
         return self
 
     def partial_fit(self, X: object, y: object = None) -> SparseCoder:
         """Learn from one pass over a piece of a stream, a minibatch or more, on top of all learned before.
 
-        λ and σ² are averages that forget slowly (`paperlib.trainers.running.MEMORY`).  There is no annealing,
-        for which the last pass would have to be known.  The rate does not fall from call to call: so the
-        dictionary follows a stream that changes; on one that does not, lower `learning_rate` to settle.
+        λ and σ² are averages that forget slowly (`paperlib.trainers.running.MEMORY`), and so is the
+        dictionary: of all that the steps passed, about the last sixth (`paperlib.trainers.em.AVERAGING`).
+        There is no annealing, for which the last pass would have to be known.
 
         Parameters
         ----------
@@ -147,7 +151,10 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         x = self._to_tensor(X, reset=first)
         state = self._first_state(x) if first else self._last_state(x)
         # kept after the pass: what `fit_em` ends with makes λ and σ² those of `x` alone
-        self._train(state, lambda epoch: x, n_epochs=1, polish=0, callback=self._keep)
+        self._train(state, lambda epoch: x, n_epochs=1, polish=0, callback=self._keep_running)
+        newest, share = (state.prior_scales, state.noise_variance), newest_share(len(x), state.seen)
+        present = newest if first else (self._model().prior_scales, self._model().noise_variance)
+        self._keep_model(state.dictionary, *map(partial(torch.lerp, weight=share), present, newest))
         if first:
             self.n_iter_, self.history_ = 0, []
         self.n_iter_ += 1
@@ -265,15 +272,10 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _last_state(self, x: Tensor) -> EMState:
         """Where training stopped, without posteriors of `x`, which has not been visited yet."""
-        model = self._model()
-        velocity, usage, random_state = (torch.tensor(array) for array in self._running.values())
+        running: dict[str, Any] = {name: torch.tensor(array) for name, array in self._running.items()}
         return EMState(
-            dictionary=model.dictionary,
-            velocity=velocity,
-            usage=usage,
-            random_state=random_state,
-            prior_scales=model.prior_scales,
-            noise_variance=model.noise_variance,
+            dictionary=self._model().dictionary,
+            **running,
             mean=x.new_empty(0, len(self.components_)),
             std=x.new_empty(0, len(self.components_)),
             seen=self._seen,
@@ -287,13 +289,15 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             state=state, generator=torch.Generator(), progress=False, **options,
         )  # fmt: skip
 
-    def _keep(self, state: EMState) -> None:
+    def _keep_running(self, state: EMState) -> None:
         """Keep as arrays and numbers what training can go on from: all but the posteriors of the data."""
-        self.components_ = state.dictionary.T.contiguous().numpy()
-        self.prior_scales_ = state.prior_scales.numpy()
-        self.noise_variance_ = float(state.noise_variance)
-        self._running = {name: getattr(state, name).numpy() for name in ("velocity", "usage", "random_state")}
+        self._running = {name: getattr(state, name).numpy() for name in RUNNING}
         self._seen = state.seen
+
+    def _keep_model(self, dictionary: Tensor, prior_scales: Tensor, noise_variance: Tensor) -> None:
+        self.components_ = dictionary.T.contiguous().numpy()
+        self.prior_scales_ = prior_scales.numpy()
+        self.noise_variance_ = float(noise_variance)
 
     def _model(self) -> SparseCodingModel:
         dictionary = torch.tensor(self.components_).T

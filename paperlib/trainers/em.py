@@ -3,8 +3,10 @@
 Every pass visits all data in minibatches.  A visit improves the minibatch's posteriors, diagonal or full,
 whose ν and τ are kept for the next visit (unless every pass has data of its own).  Then the dictionary moves
 along the ELBO's gradient (x − W̃ν)νᵀ − W̃T, scaled by the running second moment of each latent and with
-momentum.  λ and σ² are the closed forms of Theorem 2 on statistics that forget slowly.  At the end L-BFGS
-polishes the dictionary on all data, with the E-step inside.
+momentum.  λ and σ² are the closed forms of Theorem 2 on statistics that forget slowly.  Large steps explore,
+and what is learned is the average of the dictionaries they pass, in which their noise cancels (Polyak and
+Juditsky 1992; weights by Shamir and Zhang 2013).  At the end L-BFGS polishes it on all data, with the E-step
+inside.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from paperlib.trainers.visit import Visit, visit
 from paperlib.validation import check_data, check_positive
 
 MOMENTUM = 0.8
+AVERAGING = 6  # of t dictionaries passed, about the last t / AVERAGING count
 FINAL_ROUNDS = 50  # at most, of E-step and scales on all data; where posteriors are warm, few are needed
 FINAL_GAIN = 5e-3  # nats a data point that another round must gain
 # λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
@@ -52,7 +55,6 @@ class Family:
     infer: Callable[..., GaussianPosterior]
     size: Callable[[int], int]  # numbers a data point that its E-step works on
     epochs: float  # share of the epochs, the last ones, that have it instead of diagonal posteriors
-    rate: float  # share of the dictionary's rate: minibatches leave more noise the less posteriors hold down
     share: int  # data points of a minibatch that a thread takes
     n_steps: int  # of the E-step at a visit
     cold_steps: int  # the same where every visit is the first
@@ -61,10 +63,10 @@ class Family:
 
 FAMILIES = {
     "diagonal": Family(
-        infer_diagonal, lambda h: h, epochs=1, rate=1, share=2**20, n_steps=4, cold_steps=8, polish=40
+        infer_diagonal, lambda h: h, epochs=1, share=2**20, n_steps=4, cold_steps=8, polish=40
     ),
     "full": Family(
-        infer_full, lambda h: h**2, epochs=0.2, rate=0.25, share=128, n_steps=1, cold_steps=3, polish=5
+        infer_full, lambda h: h**2, epochs=0.2, share=128, n_steps=1, cold_steps=3, polish=5
     ),
 }
 
@@ -75,8 +77,10 @@ class EMState:
 
     Parameters
     ----------
-    dictionary, velocity : tensors (D, H)
-        W̃ and its momentum.
+    dictionary : tensor (D, H)
+        W̃: the average of the iterates.
+    iterate, velocity : tensors (D, H)
+        What the steps move, the dictionary that posteriors and scales are of, and its momentum.
     usage : tensor (H,)
         Running diagonal of Σ(ννᵀ + T) / N, which preconditions the dictionary's step.
     mean, std : tensors (N, H)
@@ -92,6 +96,7 @@ class EMState:
     """
 
     dictionary: Float[Tensor, "D H"]
+    iterate: Float[Tensor, "D H"]
     velocity: Float[Tensor, "D H"]
     usage: Float[Tensor, " H"]
     mean: Float[Tensor, "N H"]
@@ -215,8 +220,7 @@ def fit_em(
             state.forget_posteriors(len(data))
         present = family if epoch >= n_diagonal else "diagonal"
         n_points = int(processes.add([torch.tensor(len(data))])[0])
-        rate = learning_rate * FAMILIES[present].rate
-        rates = _falling_rates(rate, epoch, n_epochs, -(-n_points // batch_size))
+        rates = _falling_rates(learning_rate, epoch, n_epochs, -(-n_points // batch_size))
         with one_thread(elements=batch_size * FAMILIES[present].size(n_latents)):
             order = torch.randperm(n_points, generator=generator).split(batch_size)
             stats = _epoch(
@@ -259,6 +263,7 @@ def initial_state(
     posterior = cold_start(len(x), prior_scales, noise_variance)
     return EMState(
         dictionary=dictionary,
+        iterate=dictionary,
         velocity=torch.zeros_like(dictionary),
         usage=x.new_zeros(n_latents),
         mean=posterior.mean,
@@ -285,7 +290,7 @@ def _epoch(
         index = processes.own(points).to(x.device)
         state.seen += len(points)
         visited = visit(
-            partial(e_step, weights=weights), x[index], state.dictionary, state.prior_scales,
+            partial(e_step, weights=weights), x[index], state.iterate, state.prior_scales,
             state.noise_variance, state.marginals[index], batch_size=share,
         ).total(processes)  # fmt: skip
         state.mean[index], state.std[index] = visited.marginals.mean, visited.marginals.deviation
@@ -308,11 +313,16 @@ def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyW
 
 
 def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
-    """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the running second moments; then unit columns."""
+    """One step along Σ (xνᵀ − W̃(ννᵀ + T)), scaled by the running second moments; then unit columns.
+
+    The average weighs iterate t by about t^(AVERAGING − 1), so that the first ones are soon forgotten.
+    """
     count = visited.stats.count
     state.usage = torch.lerp(state.usage, visited.usage / count, newest_share(count, state.seen))
     state.velocity = torch.addcdiv(state.velocity * MOMENTUM, visited.gradient, state.usage * count)
-    state.dictionary = normalize_columns(state.dictionary + rate * state.velocity)
+    state.iterate = normalize_columns(state.iterate + rate * state.velocity)
+    share = min(1.0, AVERAGING * count / state.seen)
+    state.dictionary = normalize_columns(torch.lerp(state.dictionary, state.iterate, share))
 
 
 def _reseed(
@@ -326,12 +336,12 @@ def _reseed(
     places = processes.own(points).to(x.device)
     residuals = x.new_zeros(len(dead), x.shape[1])
     mine = points % processes.count == processes.rank
-    residuals[mine] = x[places] - state.mean[places] @ state.dictionary.T
+    residuals[mine] = x[places] - state.mean[places] @ state.iterate.T
     (residuals,) = processes.add([residuals])
     noise = 1e-3 * torch.randn(residuals.shape, generator=generator).to(residuals)  # a residual can be zero
     living = state.prior_scales > state.prior_scales[dead].max()
     typical = state.prior_scales[living].mean() if living.any() else state.noise_variance.sqrt()
-    state.dictionary[:, dead] = normalize_columns((residuals + noise).T)
+    state.dictionary[:, dead] = state.iterate[:, dead] = normalize_columns((residuals + noise).T)
     state.velocity[:, dead], state.usage[dead] = 0, state.usage.mean()
     state.prior_scales[dead] = typical
     state.mean[:, dead] = 0
@@ -380,6 +390,7 @@ def _polish(
         x, state.dictionary, state.marginals, e_step=e_step, iterations=iterations,
         after_evaluation=after_evaluation, processes=processes, progress=progress,
     )  # fmt: skip
+    state.iterate = state.dictionary
     state.mean, state.std = marginals.mean, marginals.deviation
     state.noise_variance, state.prior_scales = closed_form_scales(stats, x.dtype)
 
