@@ -116,6 +116,7 @@ def test_dead_fields_are_revived_where_they_are_reseeded():
     def learned(reseed):
         state = initial_state(x, 10, seeded())
         state.dictionary = truth.dictionary.clone()
+        state.iterate = state.dictionary
         state.dictionary[:, dead] = truth.dictionary[:, [0, 1, 3]]
         state.prior_scales = truth.prior_scales.clone()
         state.prior_scales[dead] = 1e-4
