@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbval.plugin import coalesce_streams
 
 from paperlib import book
 
@@ -47,7 +48,9 @@ def make_reference(task: book.Task) -> str:
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [printed(output) for output in cell.outputs if CHECKED in tags(cell)]
+            # printed text comes in pieces, other ones in every run
+            outputs = coalesce_streams(cell.outputs)
+            cell.outputs = [printed(output) for output in outputs if CHECKED in tags(cell)]
     return nbformat.writes(notebook) + "\n"
 
 
