@@ -6,6 +6,7 @@ import os
 import random
 import socket
 
+import jaxtyping
 import matplotlib
 import numpy as np
 import pytest
@@ -35,6 +36,12 @@ def seeds():
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - for libraries under test that use it
     random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def types_checked(request):
+    """Types and shapes at every call, except in tests that learn for long, where that is most of the time."""
+    jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("long") is not None)
 
 
 @pytest.fixture(autouse=True)

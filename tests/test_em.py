@@ -200,6 +200,7 @@ def test_polish_increases_the_elbo_and_keeps_the_best():
     assert torch.allclose(polished.norm(dim=0), torch.ones(10).double())
 
 
+@pytest.mark.long
 def test_full_posteriors_learn_overlapping_fields_that_diagonal_ones_cannot_hold():
     data = bars(400, size=3, generator=seeded(3))
     options = {"annealing": "prior", "n_epochs": 20, "batch_size": 20, "polish": 20}
@@ -210,6 +211,7 @@ def test_full_posteriors_learn_overlapping_fields_that_diagonal_ones_cannot_hold
     assert full.elbo > truth - 0.05 and full.elbo > diagonal.elbo + 0.05
 
 
+@pytest.mark.long
 def test_numbers_do_not_depend_on_the_threads():
     x, _ = sparse_data(300)
 

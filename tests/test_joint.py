@@ -18,6 +18,7 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.long
 def test_restarts_find_all_bars_and_end_no_lower_than_the_truth():
     data = bars(300, size=3, generator=seeded(5))
     result = fit_restarts(data.x, 6, n_restarts=3, generator=seeded(), progress=False)
@@ -26,6 +27,7 @@ def test_restarts_find_all_bars_and_end_no_lower_than_the_truth():
     assert result.elbo > float(entropy_elbo(truth)) - 0.05
 
 
+@pytest.mark.long
 def test_the_restart_with_the_highest_elbo_is_kept():
     data = bars(150, size=3, generator=seeded(1))
     result = fit_restarts(data.x, 6, n_restarts=3, polish=10, n_epochs=5, generator=seeded(), progress=False)
@@ -56,6 +58,7 @@ def test_converged_joint_learning_is_stationary_in_every_parameter():
     assert float(entropy_elbo(again)) == pytest.approx(result.elbo, abs=1e-4)
 
 
+@pytest.mark.long
 def test_prior_annealing_finds_the_bars_that_plain_learning_misses():
     data = bars(200, size=3, generator=seeded(11))
     plain, annealed = (
