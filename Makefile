@@ -17,7 +17,7 @@ REPRODUCE = $(PYTHON) -m paperlib reproduce --profile '$(PROFILE)' --jobs '$(JOB
             $(if $(IMAGES),--images '$(IMAGES)') $(if $(STRICT),--strict) $(if $(REUSE),--reuse)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce plan book serve test inspect references bench lint clean
+.PHONY: help setup reproduce plan book pdf serve test inspect references bench lint clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [PROFILE=smoke|laptop|paper] [JOBS=2] [IMAGES=source] [ONLY=name,name] [STRICT=1] [REUSE=1]"
@@ -33,6 +33,9 @@ plan: $(STAMP)  ## Show what `make reproduce` would execute, and why
 
 book: $(STAMP)  ## Build the book from the results there are, executing nothing
 	@$(REPRODUCE) --no-execute
+
+pdf: $(STAMP)  ## Print the book from the results there are into _build/book.pdf (needs Chromium)
+	@$(REPRODUCE) --no-execute --pdf
 
 serve: $(STAMP)  ## Show the built book at http://localhost:8000
 	@test -f _build/html/index.html || { echo "There is no book yet: run 'make reproduce' first." >&2; exit 1; }

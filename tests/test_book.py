@@ -16,6 +16,7 @@ import yaml
 from paperlib import book
 from paperlib.book import NO_IMAGES, BookError, plan, reproduce
 from paperlib.book.notebooks import code_cell_lines
+from paperlib.book.printing import _print
 from paperlib.book.tasks import sha256
 from paperlib.errors import InputError
 
@@ -384,3 +385,17 @@ def test_the_book_is_rendered_once_and_a_warning_is_an_error_only_where_asked(pr
     again = []
     book.build_book(project, [], echo=again.append)
     assert again == ["The book is up to date."] and os.stat(index).st_mtime_ns == built
+
+
+def test_printing_without_a_browser_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="Printing needs Chromium"):
+        book.print_book(tmp_path, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_browser_that_prints_nothing_is_a_failure(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("x")
+    with pytest.raises(BookError, match="could not print"):
+        _print("true", page, tmp_path / "book.pdf")

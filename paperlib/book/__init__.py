@@ -3,6 +3,7 @@
     book/*.md  --papermill-->  _build/executed/<profile>/*.ipynb
                --stage-->      _build/stage
                --jupyter-book-->  _build/html
+               --Chromium-->      _build/book.pdf, where asked for
 
 No part of the paper's mathematics is here. `make reproduce` and `paperlib reproduce` call `reproduce`.
 """
@@ -16,6 +17,7 @@ from paperlib.book.execution import NO_IMAGES, Papermill, execute_tasks, strip_v
 from paperlib.book.failures import BookError, find_failure
 from paperlib.book.notebooks import find_notebooks, find_root, read_notebook, read_pages
 from paperlib.book.planning import PROFILES, plan
+from paperlib.book.printing import print_book
 from paperlib.book.rendering import build_book, stage_book
 from paperlib.book.report import print_plan, print_results
 from paperlib.book.tasks import Task
@@ -23,8 +25,8 @@ from paperlib.errors import InputError
 
 __all__ = [
     "NO_IMAGES", "PROFILES", "BookError", "Papermill", "Task", "build_book", "execute_tasks", "find_failure",
-    "find_notebooks", "find_root", "plan", "read_notebook", "read_pages", "reproduce", "stage_book",
-    "strip_volatile",
+    "find_notebooks", "find_root", "plan", "print_book", "read_notebook", "read_pages", "reproduce",
+    "stage_book", "strip_volatile",
 ]  # fmt: skip
 
 
@@ -40,6 +42,7 @@ def reproduce(
     build: bool = True,
     strict: bool = False,
     reuse: bool = False,
+    pdf: bool = False,
     echo: Callable[[str], None] = print,
 ) -> None:
     """Execute the notebooks that are not up to date and build the book into ``_build/html``.
@@ -65,6 +68,8 @@ def reproduce(
     reuse : bool
         Whether experiments take the results of record that are there for their configuration, such as the
         committed ones, whatever code computed them.
+    pdf : bool
+        Whether to print the book, too.
 
     Raises
     ------
@@ -90,3 +95,5 @@ def reproduce(
         everything = plan(root, profile, images, download=False) if only else tasks
         page = build_book(root, everything, strict=strict, echo=echo)
         echo(f"Open {page}")
+        if pdf:
+            echo(f"Open {print_book(root, everything, echo=echo)}")

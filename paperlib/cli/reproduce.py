@@ -35,6 +35,7 @@ def _names(context: click.Context, option: click.Parameter, value: str) -> list[
 @click.option("--no-book", is_flag=True, help="Execute notebooks, render nothing.")
 @click.option("--reuse", is_flag=True, help="Take results of record that are there, from whatever code.")
 @click.option("--strict", is_flag=True, help="Treat warnings of the rendering as errors.")
+@click.option("--pdf", is_flag=True, help="Print the book into _build/book.pdf, too (needs Chromium).")
 def reproduce(no_execute: bool, no_book: bool, **settings: Any) -> None:
     """Execute the notebooks that are not up to date and build the book.
 

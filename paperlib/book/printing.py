@@ -1,0 +1,54 @@
+"""Printing: all pages as one, which headless Chromium turns into a PDF."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from paperlib.book.failures import BookError
+from paperlib.book.rendering import run_jupyter_book, stage_book
+from paperlib.book.tasks import Task
+from paperlib.errors import InputError
+from paperlib.runs import write_atomically
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 300_000  # milliseconds of the page's own time, for MathJax to draw all formulas
+
+
+def print_book(root: Path, tasks: Sequence[Task], *, echo: Callable[[str], None] = print) -> Path:
+    """Print all pages, with the outputs of those tasks that are up to date, into ``_build/book.pdf``.
+
+    Returns
+    -------
+    Path
+        The PDF.
+
+    Raises
+    ------
+    InputError
+        Without Chromium, before any work.
+    BookError
+        When jupyter-book or Chromium fails.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise InputError(f"Printing needs Chromium, but none of {', '.join(BROWSERS)} is installed.")
+    stage_book(root, tasks)
+    pages = run_jupyter_book(root, False, echo, builder="singlehtml")
+    # the paths in it are relative to the folder above it
+    page = (pages / "book" / "intro.html").rename(pages / "book.html")
+    pdf = root / "_build" / "book.pdf"
+    write_atomically(pdf, lambda path: _print(browser, page, path))
+    return pdf
+
+
+def _print(browser: str, page: Path, pdf: Path) -> None:
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+        f"--virtual-time-budget={PATIENCE}", f"--print-to-pdf={pdf}", page.as_uri(),
+    ]  # fmt: skip
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode != 0 or not (pdf.is_file() and pdf.stat().st_size):
+        raise BookError(f"{browser} could not print {page}: {run.stderr.strip()[-500:]}")
