@@ -27,7 +27,7 @@ def _prior_gives_gabors(runs: Groups) -> Finding:
 
 
 def _sparser(runs: Groups) -> Finding:
-    ends = {name: values(runs[f"h256-{name}"], "gini_learning") for name in ("to1", "to2")}
+    ends = {name: values(runs[f"h256-{name}"], "judged", "gini") for name in ("to1", "to2")}
     text = f"Gini index: {spread(ends['to2'], 3)} against {spread(ends['to1'], 3)}"
     return Finding(text, verdict(mean(ends["to2"]) > mean(ends["to1"])), len(ends["to2"]))
 
