@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 from references import CHECKED, FOLDER, ROOT, referenced_tasks, tags
@@ -56,3 +58,16 @@ def test_checked_cells_have_an_output_to_compare_with():
     for path in FOLDER.glob("*.ipynb"):
         for cell in nbformat.read(path, 4).cells:
             assert bool(cell.get("outputs")) == (CHECKED in tags(cell)), (path.name, cell.source)
+
+
+def test_no_note_to_ourselves_is_left():
+    files = [*ROOT.glob("*.md"), *(ROOT / "book").rglob("*.md"), *(ROOT / "paperlib").rglob("*.py")]
+    notes = re.compile(r"\b(TODO|FIXME|XXX|TBD|WIP)\b|lorem ipsum", re.IGNORECASE)
+    found = {path.name: notes.findall(path.read_text(encoding="utf-8")) for path in files}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_every_work_cited_can_be_found():
+    entries = (ROOT / "book" / "references.bib").read_text(encoding="utf-8").split("\n@")
+    nowhere = [entry.split(",")[0] for entry in entries if not re.search(r"\b(doi|url|isbn)\s*=", entry)]
+    assert len(entries) > 10 and nowhere == []
