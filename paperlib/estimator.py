@@ -153,8 +153,10 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # kept after the pass: what `fit_em` ends with makes λ and σ² those of `x` alone
         self._train(state, lambda epoch: x, n_epochs=1, polish=0, callback=self._keep_running)
         newest, share = (state.prior_scales, state.noise_variance), newest_share(len(x), state.seen)
-        present = newest if first else (self._model().prior_scales, self._model().noise_variance)
-        self._keep_model(state.dictionary, *map(partial(torch.lerp, weight=share), present, newest))
+        if not first:
+            present = torch.tensor(self.prior_scales_), torch.tensor(self.noise_variance_, dtype=x.dtype)
+            newest = torch.lerp(present[0], newest[0], share), torch.lerp(present[1], newest[1], share)
+        self._keep_model(state.dictionary, *newest)
         if first:
             self.n_iter_, self.history_ = 0, []
         self.n_iter_ += 1
@@ -274,7 +276,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Where training stopped, without posteriors of `x`, which has not been visited yet."""
         running: dict[str, Any] = {name: torch.tensor(array) for name, array in self._running.items()}
         return EMState(
-            dictionary=self._model().dictionary,
+            dictionary=torch.tensor(self.components_).T,
             **running,
             mean=x.new_empty(0, len(self.components_)),
             std=x.new_empty(0, len(self.components_)),

@@ -389,8 +389,8 @@ def test_the_book_is_rendered_once_and_a_warning_is_an_error_only_where_asked(pr
 
 def test_printing_without_a_browser_is_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="Printing needs Chromium"):
-        book.print_book(tmp_path, [])
+    with pytest.raises(InputError, match="Chromium is needed"):
+        book.print_book(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

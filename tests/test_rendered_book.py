@@ -8,7 +8,6 @@ Chromium, axe-core and the built book.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,13 +17,14 @@ import nbformat
 import pytest
 from browser import Browser
 
+from paperlib.book.printing import find_browser
+
 pytestmark = pytest.mark.rendered
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOCAL = ("file:", "data:", "blob:", "about:", "chrome:")
 LOOKS = {
     "phone": {"width": 390, "scheme": "light"},
@@ -69,8 +69,6 @@ STILL = """
 document.head.insertAdjacentHTML("beforeend",
   "<style>* {transition: none !important; scroll-behavior: auto !important}</style>")
 """
-
-
 # axe-core looks at every element, and formulas have most of a page's.
 WITHOUT_FORMULAS = "document.querySelectorAll('mjx-container').forEach((formula) => formula.remove())"
 
@@ -96,9 +94,7 @@ LISTINGS = [page for page in PAGES if "_modules" in page.parts and page.stem not
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert program, f"none of {', '.join(BROWSERS)} is installed: install Chromium"
-    browser = Browser(program, tmp_path_factory.mktemp("chromium"))
+    browser = Browser(find_browser(), tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.close()
 

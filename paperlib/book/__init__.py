@@ -96,4 +96,4 @@ def reproduce(
         page = build_book(root, everything, strict=strict, echo=echo)
         echo(f"Open {page}")
         if pdf:
-            echo(f"Open {print_book(root, everything, echo=echo)}")
+            echo(f"Open {print_book(root, echo=echo)}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from paperlib.book.failures import BookError
-from paperlib.book.rendering import run_jupyter_book, stage_book
-from paperlib.book.tasks import Task
+from paperlib.book.rendering import run_jupyter_book
 from paperlib.errors import InputError
 from paperlib.runs import write_atomically
 
@@ -17,8 +16,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PATIENCE = 300_000  # milliseconds of the page's own time, for MathJax to draw all formulas
 
 
-def print_book(root: Path, tasks: Sequence[Task], *, echo: Callable[[str], None] = print) -> Path:
-    """Print all pages, with the outputs of those tasks that are up to date, into ``_build/book.pdf``.
+def print_book(root: Path, *, echo: Callable[[str], None] = print) -> Path:
+    """Print the pages that `build_book` has staged into ``_build/book.pdf``.
 
     Returns
     -------
@@ -32,16 +31,27 @@ def print_book(root: Path, tasks: Sequence[Task], *, echo: Callable[[str], None]
     BookError
         When jupyter-book or Chromium fails.
     """
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        raise InputError(f"Printing needs Chromium, but none of {', '.join(BROWSERS)} is installed.")
-    stage_book(root, tasks)
+    browser = find_browser()
     pages = run_jupyter_book(root, False, echo, builder="singlehtml")
     # the paths in it are relative to the folder above it
     page = (pages / "book" / "intro.html").rename(pages / "book.html")
     pdf = root / "_build" / "book.pdf"
     write_atomically(pdf, lambda path: _print(browser, page, path))
     return pdf
+
+
+def find_browser() -> str:
+    """Chromium's program.
+
+    Raises
+    ------
+    InputError
+        Where it is not installed.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise InputError(f"Chromium is needed, but none of {', '.join(BROWSERS)} is installed.")
+    return browser
 
 
 def _print(browser: str, page: Path, pdf: Path) -> None:

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
 from paperlib.errors import InputError
-from paperlib.experiments.images import TEST_SEED, judge_dictionary
+from paperlib.experiments.images import TEST_SEED, entropy_weights, judge_dictionary
 from paperlib.experiments.records import Outcome
 from paperlib.inference import infer_lbfgs
 from paperlib.model import SparseCodingModel
-from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
+from paperlib.objectives import classical_elbo, entropy_elbo
 from paperlib.posteriors import FAMILIES, GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import AmortizedResult, fit_amortized, infer_amortized
@@ -80,13 +80,10 @@ def amortization_gap(
     check_positive(n_test=n_test)
     if n_test > n_patches:
         raise InputError(f"n_test is {n_test}, more than the {n_patches} patches to learn from.")
-    weights = (
-        annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
-    )
     x = PatchSampler(images, patch_size, seed=seed).draw(n_patches)
     x_test = PatchSampler(images, patch_size, seed=TEST_SEED).draw(n_test)
     result = fit_amortized(
-        x, n_latents, family=family, refinement_steps=refinement_steps, annealing=weights,
+        x, n_latents, family=family, refinement_steps=refinement_steps, annealing=entropy_weights(annealing),
         n_epochs=n_epochs, generator=torch.Generator().manual_seed(seed), progress=False,
     )  # fmt: skip
     (encoded, stats), encoder_time = _timed(lambda: infer_amortized(x_test, result.encoder, result.model))

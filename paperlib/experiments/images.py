@@ -101,14 +101,11 @@ def learn_images(
     """
     if method not in METHODS:
         raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
-    weights = (
-        annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
-    )
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
     x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
     trace = _Trace(x[:GINI_POINTS], x_test[:TRACED_POINTS], -(-n_epochs // TRACED_EPOCHS), keep_fields)
     result = METHODS[method](
-        x, n_latents, n_epochs=n_epochs, annealing=weights, callback=trace, progress=False,
+        x, n_latents, n_epochs=n_epochs, annealing=entropy_weights(annealing), callback=trace, progress=False,
         generator=torch.Generator().manual_seed(seed), **options,
     )  # fmt: skip
     end = result.history[-1] | {"seconds": trace.lap(), "dead_fields": result.dead_fields.numel()}
@@ -128,6 +125,11 @@ def learn_images(
     }
     arrays = {"dictionary": dictionary, "prior_scales": result.model.prior_scales, **trace.arrays()}
     return Outcome(numbers, {key: value.numpy() for key, value in arrays.items()})
+
+
+def entropy_weights(annealing: str | Sequence[float]) -> str | list[EntropyWeights]:
+    """What trainers take for the annealing of a configuration: a kind, or γ of each epoch."""
+    return annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
 
 
 def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], family: str) -> dict:
