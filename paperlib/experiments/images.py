@@ -127,7 +127,7 @@ def learn_images(
     return Outcome(numbers, {key: value.numpy() for key, value in arrays.items()})
 
 
-def entropy_weights(annealing: str | Sequence[float]) -> str | list[EntropyWeights]:
+def entropy_weights(annealing: str | list[float]) -> str | list[EntropyWeights]:
     """What trainers take for the annealing of a configuration: a kind, or γ of each epoch."""
     return annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
 
