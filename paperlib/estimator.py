@@ -95,7 +95,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         n_epochs=10,
         batch_size=256,
         learning_rate=0.2,
-        polish=40,
+        polish=20,
         random_state=None,
     ):
         self.n_components = n_components

@@ -24,7 +24,7 @@ from paperlib.cli import options
 @click.option("--batch-size", default=256, show_default=True, help="Patches a dictionary step.")
 @click.option("--learning-rate", default=0.2, show_default=True, help="First dictionary rate; falls to 0.")
 @click.option("--polish", type=int, help="Iterations of L-BFGS over all patches after the epochs "
-              "(default: 40 with diagonal posteriors, 5 with full ones).")  # fmt: skip
+              "(default: 20 with diagonal posteriors, 5 with full ones).")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="New patches in every epoch: --patches bounds the memory, not N.")
 @click.option("--reseed", is_flag=True, help="Between epochs, give dead fields a new direction.")
 @click.option("--seed", default=0, show_default=True, help="Decides patches, first dictionary and order.")

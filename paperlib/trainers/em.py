@@ -63,7 +63,7 @@ class Family:
 
 FAMILIES = {
     "diagonal": Family(
-        infer_diagonal, lambda h: h, epochs=1, share=2**20, n_steps=4, cold_steps=8, polish=40
+        infer_diagonal, lambda h: h, epochs=1, share=2**20, n_steps=4, cold_steps=8, polish=20
     ),
     "full": Family(
         infer_full, lambda h: h**2, epochs=0.2, share=128, n_steps=1, cold_steps=3, polish=5
@@ -166,7 +166,7 @@ def fit_em(
         E-step iterations a visit.  If not given, 4 for diagonal posteriors and one Newton step for full ones,
         8 and 3 where every epoch has data of its own.
     polish : int, optional
-        Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 40 with diagonal
+        Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 20 with diagonal
         posteriors, 5 with full ones if not given.
     reseed : bool
         Between epochs, give fields that explain nothing (`paperlib.metrics.dead_fields`) the direction of
