@@ -6,6 +6,7 @@ import re
 
 import nbformat
 import pytest
+import yaml
 from references import CHECKED, FOLDER, ROOT, referenced_tasks, tags
 
 from paperlib import book
@@ -31,6 +32,13 @@ def test_the_smoke_and_laptop_profiles_promise_to_be_quick():
 
 def test_the_paper_profile_promises_a_night():
     assert sum(task.minutes for task in book.plan(ROOT, "paper", "photos")) / 2 <= 12 * 60
+
+
+def test_every_page_that_shows_results_of_record_depends_on_them():
+    entries = yaml.safe_load((ROOT / "book" / "profiles.yml").read_text(encoding="utf-8"))
+    for task in book.plan(ROOT, "smoke", "photos"):
+        for page in re.findall(r"\.\./results/paper/(\w+)", task.source.read_text(encoding="utf-8")):
+            assert f"results/paper/{page}/*" in entries[task.name].get("files", []), task.name
 
 
 def test_there_is_a_reference_for_each_notebook_with_checked_cells():
