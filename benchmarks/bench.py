@@ -27,10 +27,11 @@ from torch import Tensor
 
 from paperlib.baselines import fit_sparsenet, learn_minibatch_dictionary
 from paperlib.data import Images, PatchSampler, load_images
+from paperlib.files import write_atomically
 from paperlib.inference import fit_posterior
 from paperlib.model import normalize_columns
 from paperlib.objectives import entropy_elbo
-from paperlib.runs import commit, versions, write_atomically
+from paperlib.provenance import commit, versions
 from paperlib.trainers import fit_amortized, fit_em, fit_monte_carlo, fit_paper_em
 
 SKLEARN_EPOCHS = 3  # the third gains next to nothing

@@ -7,19 +7,12 @@ a reader, or a resumed run after a kill, never sees half a file.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import pickle
-import platform
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +23,14 @@ from paperlib.data import Images, PatchSampler
 from paperlib.data.readers import read_dictionary
 from paperlib.distributed import ALONE, Processes
 from paperlib.errors import InputError
+from paperlib.files import write_atomically
 from paperlib.inference import E_STEPS, closed_form_scales, fit_posterior
 from paperlib.metrics import dead_fields, posterior_gini
 from paperlib.model import normalize_columns
 from paperlib.objectives import entropies
 from paperlib.plotting import plot_fields
 from paperlib.posteriors import GaussianPosterior
+from paperlib.provenance import commit, device_name, versions
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import EMState, FitResult, fit_em
 from paperlib.trainers.em import FAMILIES
@@ -314,57 +309,6 @@ def use_threads(threads: int | None) -> None:
     if threads is not None:
         check_positive(threads=threads)
         torch.set_num_threads(threads)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes the numbers."""
-    packages = ("paperlib", "torch", "numpy", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-def commit() -> str | None:
-    """Commit of the checkout paperlib comes from, with `+` if it is changed; None outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
-            cwd=here, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):  # no git, or installed without its repository
-        return None
-    return described.stdout.strip()
-
-
-@cache
-def code_hash() -> str:
-    """Hash of paperlib's own sources."""
-    digest, here = hashlib.sha256(), Path(__file__).parent
-    for path in sorted(here.rglob("*.py")):
-        digest.update(f"{path.relative_to(here).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def device_name(device: str) -> str:
-    """Name of the processor or of the GPU."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write(temporary)` write a file beside `path`, then move it into place."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _claim(folder: Path, identity: dict, resume: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 LAYERS = (
-    {"errors", "special", "parallel", "distributed"},
+    {"errors", "files", "provenance", "special", "parallel", "distributed"},
     {"validation", "posteriors", "model", "gabor"},
     {"statistics", "metrics", "data"},
     {"objectives"},

@@ -18,6 +18,7 @@ from paperlib import runs
 from paperlib.cli import main
 from paperlib.data import Images, PatchSampler, load_images
 from paperlib.errors import InputError
+from paperlib.files import write_atomically
 from paperlib.trainers import fit_em
 
 SMALL = [
@@ -148,7 +149,7 @@ def test_atomic_write_leaves_the_old_file_when_writing_fails(tmp_path):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        runs.write_atomically(path, fail)
+        write_atomically(path, fail)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
 

@@ -25,7 +25,8 @@ import torch
 
 from paperlib.data import Images
 from paperlib.errors import InputError
-from paperlib.runs import code_hash, commit, device_name, versions, write_atomically
+from paperlib.files import write_atomically
+from paperlib.provenance import code_hash, commit, device_name, versions
 
 SCHEMA = 1
 FIELDS = (
