@@ -111,12 +111,11 @@ def learn_images(
     end = result.history[-1] | {"seconds": trace.lap(), "dead_fields": result.dead_fields.numel()}
     dictionary = result.model.dictionary
     judged = {family: judge_dictionary(x_test, dictionary, family) for family in ("diagonal", "full")}
-    end["held_out"] = judged["diagonal"]["elbo"]
-    if isinstance(result, AmortizedResult):
+    encoder = result.encoder if isinstance(result, AmortizedResult) else None
+    if encoder is not None:
         with torch.no_grad():
-            posterior = result.encoder(x_test)
-        judged["encoder"] = judge_posterior(x_test, dictionary, posterior)
-        end["held_out"] = judged["encoder"]["elbo"]
+            judged["encoder"] = judge_posterior(x_test, dictionary, encoder(x_test))
+    end["held_out"] = trace.held_out(dictionary, encoder)
     fits = fit_gabors(dictionary.T.reshape(-1, patch_size, patch_size))
     numbers = {
         "history": [*trace.rows, end],
@@ -162,8 +161,8 @@ class _Trace:
 
     Rows are those of the trainer's history (`elbo` and entropies of the posteriors gathered in the pass) with
     `seconds` of CPU time, `gini` and `collapsed` latents of the present posteriors of some training patches,
-    `pixels` (median effective number of a field's) and, every few epochs, `held_out`, the ELBO of test
-    patches: by the encoder where there is one, else with optimal diagonal posteriors.
+    `pixels` (median effective number of a field's) and, every few epochs, `held_out`, the ELBO of
+    TRACED_POINTS test patches: by the encoder where there is one, else with optimal diagonal posteriors.
     """
 
     def __init__(self, x: Tensor, x_test: Tensor, interval: int, keep_fields: bool):
@@ -180,20 +179,30 @@ class _Trace:
 
     def __call__(self, state: EMState | AmortizedState | FitResult) -> None:
         row = state.history[-1] | {"seconds": self.lap()}
-        dictionary, posterior = _present(state, self.x)
+        encoder = _encoder(state) if isinstance(state, AmortizedState) else None
+        dictionary, posterior = _present(state, self.x, encoder)
         stats = PosteriorStatistics.from_batch(self.x, posterior, dictionary)
         information = latent_information(posterior)
         row["gini"], row["gini_sd"] = posterior_gini(posterior, generator=torch.Generator().manual_seed(0))
         row["pixels"] = float(effective_pixels(dictionary).median())
         row["collapsed"] = int((information < COLLAPSED).sum())
         if len(self.rows) % self.interval == 0:
-            row["held_out"] = _held_out(state, self.x_test, dictionary)
+            row["held_out"] = self.held_out(dictionary, encoder)
         self.rows.append(row)
         if self.keep_fields:
             noise_variance, prior_scales = closed_form_scales(stats, torch.float32)
             scales = prior_scales / noise_variance.sqrt()
             self.kept.append({"fields": dictionary, "scales": scales, "information": information})
         self.started = time.process_time()
+
+    @torch.no_grad()
+    def held_out(self, dictionary: Tensor, encoder: Encoder | None) -> float:
+        """ELBO of the test patches."""
+        if encoder is None:
+            stats = fit_posterior(self.x_test, normalize_columns(dictionary), tolerance=1e-2)[1]
+        else:
+            stats = PosteriorStatistics.from_batch(self.x_test, encoder(self.x_test), dictionary)
+        return float(entropy_elbo(stats))
 
     def arrays(self) -> dict[str, Tensor]:
         """What was kept of all epochs, stacked."""
@@ -202,21 +211,14 @@ class _Trace:
 
 
 @torch.no_grad()
-def _present(state: EMState | AmortizedState | FitResult, x: Tensor) -> tuple[Tensor, GaussianPosterior]:
+def _present(
+    state: EMState | AmortizedState | FitResult, x: Tensor, encoder: Encoder | None
+) -> tuple[Tensor, GaussianPosterior]:
     """Dictionary and posteriors of the first training patches as they are."""
-    match state:
-        case FitResult():
-            return state.model.dictionary, state.posterior[: len(x)]
-        case EMState():
-            return state.dictionary.clone(), state.marginals[: len(x)]
-    return state.dictionary.clone(), _encoder(state)(x)
-
-
-@torch.no_grad()
-def _held_out(state: EMState | AmortizedState | FitResult, x: Tensor, dictionary: Tensor) -> float:
-    if isinstance(state, AmortizedState):
-        return float(entropy_elbo(PosteriorStatistics.from_batch(x, _encoder(state)(x), dictionary)))
-    return float(entropy_elbo(fit_posterior(x, normalize_columns(dictionary), tolerance=1e-2)[1]))
+    if isinstance(state, FitResult):
+        return state.model.dictionary, state.posterior[: len(x)]
+    posterior = state.marginals[: len(x)] if encoder is None else encoder(x)
+    return state.dictionary.clone(), posterior
 
 
 def _encoder(state: AmortizedState) -> Encoder:
