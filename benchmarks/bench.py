@@ -122,9 +122,6 @@ def methods(x: Tensor, images: Images, sizes: Profile) -> dict[str, Callable[[],
 
     found = {
         "EM, diagonal": trainer(fit_em, n_epochs=epochs),
-        "EM, diagonal, 1 epoch": trainer(fit_em, n_epochs=1, polish=5),
-        "EM, diagonal, 2 epochs": trainer(fit_em, n_epochs=2, polish=10),
-        "EM, diagonal, 3 epochs": trainer(fit_em, n_epochs=3, polish=20),
         "EM, diagonal, 5 epochs": trainer(fit_em, n_epochs=5, polish=0),
         "EM, diagonal, 3 times the epochs": trainer(fit_em, n_epochs=3 * epochs),
         "EM, full covariances": trainer(fit_em, n_epochs=epochs, family="full"),
