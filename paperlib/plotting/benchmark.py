@@ -45,11 +45,11 @@ def plot_benchmark(
         )  # fmt: skip
     for label, elbo in targets.items():
         axes.axhline(elbo, color="0.6", linewidth=1, zorder=0)
-        axes.annotate(label, (0, elbo), (-3, 0), xycoords=("axes fraction", "data"), va="center",
-                      textcoords="offset points", color="0.3", ha="right")  # fmt: skip
+        axes.annotate(label, (1, elbo), (4, 0), xycoords=("axes fraction", "data"), va="center",
+                      textcoords="offset points", color="0.3")  # fmt: skip
     axes.set(xscale="log", xlabel="seconds, one thread", ylabel="held-out ELBO [nats]", ylim=(lowest, None))
     axes.set_title(title or "")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    axes.legend(loc="center left", bbox_to_anchor=(1.03, 0.5), fontsize=8)
     return figure
 
 
