@@ -47,7 +47,7 @@ def test_without_results_nothing_is_claimed(tmp_path):
 
 
 def _run(folder, name, elbo):
-    config = {"seed": int(name[-1])}
+    config = {"seed": int(name[-1]), "method": name.split("-")[0]}
     numbers = {"judged": {"diagonal": {"elbo": elbo}}, "history": []}
     provenance = dict.fromkeys(
         ("schema", "experiment", "images", "commit", "code", "device", "threads", "versions", "started",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from paperlib.data import Images
+from paperlib.data import Images, PatchSampler
 from paperlib.experiments import images as experiments
 from paperlib.experiments.images import learn_images
+from paperlib.trainers import fit_paper_em
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +17,19 @@ def unequal() -> Images:
     """Noise whose contrast rises from image to image, so that patches differ in their ELBO."""
     noise = np.random.default_rng(0).normal(size=(4, 40, 40)) * np.array([0.5, 1.0, 2.0, 4.0])[:, None, None]
     return Images(tuple(noise.astype(np.float32)), "noise")
+
+
+@pytest.mark.long
+def test_what_is_traced_of_the_papers_em_are_the_posteriors_visited_last(unequal, monkeypatch):
+    monkeypatch.setattr(experiments, "GINI_POINTS", 20)
+    traced = []
+    monkeypatch.setattr(experiments, "latent_information", lambda q: traced.append(q) or q.mean)
+    config = {"patch_size": 4, "n_patches": 520, "n_latents": 4, "n_epochs": 1, "n_test": 64}
+    learn_images(images=unequal, method="paper", annealing="none", seed=0, **config)
+    x = PatchSampler(unequal, 4, 0).draw(520)
+    result = fit_paper_em(x, 4, n_epochs=1, generator=torch.Generator().manual_seed(0), progress=False,
+                          callback=lambda state: traced.append(state.posterior))  # fmt: skip
+    assert result and torch.equal(traced[0].mean, traced[1].mean[-20:])
 
 
 @pytest.mark.long

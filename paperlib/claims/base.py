@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from paperlib.experiments import Record, by_seed, paired, read_records
+from paperlib.experiments.images import own_family
 
 REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not reproduced"
 CONTRADICTED, UNCHECKABLE, MISSING = "contradicted", "not checkable", "not run yet"
@@ -90,7 +91,7 @@ def elbo(record: Record, family: str = "diagonal") -> float:
 
 def own_elbo(record: Record) -> float:
     """Held-out ELBO of the posteriors that the method itself has."""
-    return elbo(record, "encoder" if "encoder" in record.numbers["judged"] else "diagonal")
+    return elbo(record, own_family(record))
 
 
 def epochs(record: Record) -> list[dict]:

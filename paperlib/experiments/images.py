@@ -19,7 +19,7 @@ from torch import Tensor
 from paperlib.data import Images, PatchSampler
 from paperlib.encoders import Encoder
 from paperlib.errors import InputError
-from paperlib.experiments.records import Outcome
+from paperlib.experiments.records import Outcome, Record
 from paperlib.gabor import fit_gabors
 from paperlib.inference import closed_form_scales, fit_posterior
 from paperlib.metrics import LEAST_INFORMATION, effective_pixels, latent_information, posterior_gini
@@ -103,7 +103,9 @@ def learn_images(
         raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
     x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
-    trace = _Trace(x[:GINI_POINTS], x_test[:TRACED_POINTS], -(-n_epochs // TRACED_EPOCHS), keep_fields)
+    family = "full" if method == "full" else "diagonal"
+    traced = x_test[:TRACED_POINTS]
+    trace = _Trace(x[-GINI_POINTS:], traced, family, -(-n_epochs // TRACED_EPOCHS), keep_fields)
     result = METHODS[method](
         x, n_latents, n_epochs=n_epochs, annealing=entropy_weights(annealing), callback=trace, progress=False,
         generator=torch.Generator().manual_seed(seed), **options,
@@ -129,6 +131,13 @@ def learn_images(
 def entropy_weights(annealing: str | list[float]) -> str | list[EntropyWeights]:
     """What trainers take for the annealing of a configuration: a kind, or γ of each epoch."""
     return annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
+
+
+def own_family(record: Record) -> str:
+    """Whose posteriors the method of a record has, a key of `judged`: `encoder`, `full` or `diagonal`."""
+    if "encoder" in record.numbers["judged"]:
+        return "encoder"
+    return "full" if record.config["method"] == "full" else "diagonal"
 
 
 def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], family: str) -> dict:
@@ -160,13 +169,15 @@ class _Trace:
     """Callback of every trainer: the state after an epoch as a row of numbers.
 
     Rows are those of the trainer's history (`elbo` and entropies of the posteriors gathered in the pass) with
-    `seconds` of CPU time, `gini` and `collapsed` latents of the present posteriors of some training patches,
-    `pixels` (median effective number of a field's) and, every few epochs, `held_out`, the ELBO of
-    TRACED_POINTS test patches: by the encoder where there is one, else with optimal diagonal posteriors.
+    `seconds` of CPU time, `gini` and `collapsed` latents of the present posteriors of the last training
+    patches, which the paper's EM, whose order is fixed, has visited last; `pixels` (median effective number
+    of a field's) and, every few epochs, `held_out`, the ELBO of TRACED_POINTS test patches: by the encoder
+    where there is one, else with optimal posteriors of the family.
     """
 
-    def __init__(self, x: Tensor, x_test: Tensor, interval: int, keep_fields: bool):
-        self.x, self.x_test, self.interval, self.keep_fields = x, x_test, interval, keep_fields
+    def __init__(self, x: Tensor, x_test: Tensor, family: str, interval: int, keep_fields: bool):
+        self.x, self.x_test, self.family = x, x_test, family
+        self.interval, self.keep_fields = interval, keep_fields
         self.rows: list[dict] = []
         self.kept: list[dict[str, Tensor]] = []
         self.seconds, self.started = 0.0, time.process_time()
@@ -199,7 +210,8 @@ class _Trace:
     def held_out(self, dictionary: Tensor, encoder: Encoder | None) -> float:
         """ELBO of the test patches."""
         if encoder is None:
-            stats = fit_posterior(self.x_test, normalize_columns(dictionary), tolerance=1e-2)[1]
+            dictionary = normalize_columns(dictionary)
+            stats = fit_posterior(self.x_test, dictionary, self.family, tolerance=1e-2)[1]
         else:
             stats = PosteriorStatistics.from_batch(self.x_test, encoder(self.x_test), dictionary)
         return float(entropy_elbo(stats))
@@ -214,10 +226,10 @@ class _Trace:
 def _present(
     state: EMState | AmortizedState | FitResult, x: Tensor, encoder: Encoder | None
 ) -> tuple[Tensor, GaussianPosterior]:
-    """Dictionary and posteriors of the first training patches as they are."""
+    """Dictionary and posteriors of the last training patches `x` as they are."""
     if isinstance(state, FitResult):
-        return state.model.dictionary, state.posterior[: len(x)]
-    posterior = state.marginals[: len(x)] if encoder is None else encoder(x)
+        return state.model.dictionary, state.posterior[-len(x) :]
+    posterior = state.marginals[-len(x) :] if encoder is None else encoder(x)
     return state.dictionary.clone(), posterior
 
 
