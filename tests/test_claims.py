@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from paperlib.claims import CLAIMS, VERDICTS
+from paperlib.claims import CLAIMS, VERDICTS, base
 from paperlib.claims.base import MISSING
 from paperlib.claims.figures import FIGURES
 from paperlib.experiments import Record
-from paperlib.experiments.records import write_record
+from paperlib.experiments.overcomplete import KINDS
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "paper"
@@ -46,23 +47,56 @@ def test_without_results_nothing_is_claimed(tmp_path):
     assert {claim.find(tmp_path).verdict for claim in CLAIMS} == {MISSING}
 
 
-def _run(folder, name, elbo):
-    config = {"seed": int(name[-1]), "method": name.split("-")[0]}
-    numbers = {"judged": {"diagonal": {"elbo": elbo}}, "history": []}
-    provenance = dict.fromkeys(
-        ("schema", "experiment", "images", "commit", "code", "device", "threads", "versions", "started",
-         "seconds", "cpu_seconds", "peak_memory_mb")
-    )  # fmt: skip
-    write_record(folder / f"{name}.json", Record(config, numbers, {}, provenance | {"schema": 1}))
+def record(name, numbers, arrays=None, **config):
+    """A record as pages name it: what stands before the last hyphen is the method, then comes the seed."""
+    seed = int(name.rpartition("-")[2])
+    return Record({"seed": seed, "method": name.split("-")[0]} | config, numbers, arrays or {}, {})
 
 
-@pytest.mark.parametrize(("gain", "verdict"), [(2.0, "reproduced"), (-1.0, "partly"), (9.0, "partly")])
-def test_a_verdict_follows_from_the_numbers(tmp_path, gain, verdict):
-    for seed in range(3):
-        _run(tmp_path / "natural_images", f"paper-none-{seed}", 100.0 + seed)
-        _run(tmp_path / "natural_images", f"paper-prior-{seed}", 100.0 + seed + gain)
-    (claim,) = (claim for claim in CLAIMS if claim.words.startswith("Without annealing"))
-    finding = claim.find(tmp_path)
-    assert finding.verdict == verdict
-    assert finding.seeds == 3
-    assert f"{gain:+.2f} ± 0.00" in finding.ours
+def judged(elbo):
+    return {"judged": {"diagonal": {"elbo": elbo}}}
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ((2.0, 2.1, 1.9), "reproduced"),
+        ((-2.0, -2.1, -1.9), "contradicted"),
+        ((2.0, -2.1, 1.9), "not reproduced"),
+        ((0.5,), "partly"),
+        ((-0.5,), "not reproduced"),
+    ],
+)
+def test_a_difference_counts_if_it_is_beyond_two_standard_errors(gains, verdict):
+    first = [record(f"a-{seed}", judged(100.0 + seed)) for seed in range(len(gains))]
+    second = [record(f"b-{seed}", judged(100.0 + seed + gain)) for seed, gain in enumerate(gains)]
+    found = base.gain(first, second[::-1], base.elbo)
+    assert found.value == pytest.approx(sum(gains) / len(gains)) and found.seeds == len(gains)
+    assert found.verdict == verdict
+
+
+def test_records_without_a_common_seed_are_no_comparison():
+    found = {f"{name}": record(name, judged(100.0)) for name in ("sparsenet-0", "em-none-1")}
+    (claim,) = (claim for claim in CLAIMS if claim.page == "sparsenet")
+    assert claim.find_in(found).verdict == MISSING
+
+
+@pytest.mark.parametrize(("n_textures", "n_latents"), [(9, 18), (2, 18), (8, 16)])
+def test_overcomplete_claims_are_of_more_fields_than_pixels(n_textures, n_latents):
+    kind = np.repeat([KINDS.index("texture"), KINDS.index("other")], [n_textures, n_latents - n_textures])
+    arrays = {"kind": kind.astype(np.float16), "contribution": np.ones(n_latents, np.float16)}
+    found = {
+        f"h{n_latents}-{end}-{seed}": record(
+            f"h{n_latents}-{end}-{seed}", {"judged": {"elbo": 1.0, "gini": 0.5}}, arrays,
+            n_latents=n_latents, patch_size=4,
+        )
+        for end in ("none", "to1", "to2")
+        for seed in range(2)
+    }  # fmt: skip
+    (claim,) = (claim for claim in CLAIMS if "about half of the fields" in claim.words)
+    finding = claim.find_in(found)
+    if n_latents == 16:
+        assert finding.verdict == MISSING
+    else:
+        assert finding.verdict == ("reproduced" if n_textures == 9 else "not reproduced")
+        assert f"{100 * n_textures / n_latents:.0f}" in finding.ours

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,8 +48,12 @@ class Claim:
 
     def find(self, results: Path) -> Finding:
         """What the records in the folders of `results`, one a page, say."""
+        return self.find_in(_read(results / self.page))
+
+    def find_in(self, records: Mapping[str, Record]) -> Finding:
+        """What the records of the claim's page say."""
         try:
-            return self.judge(_groups(results / self.page))
+            return self.judge(Groups(by_seed(records)))
         except NotRun:
             return Finding("–", MISSING)
 
@@ -67,8 +70,8 @@ class Groups(dict[str, list[Record]]):
 
 
 @cache
-def _groups(folder: Path) -> Groups:
-    return Groups(by_seed(read_records(folder)))
+def _read(folder: Path) -> dict[str, Record]:
+    return read_records(folder)
 
 
 def verdict(holds: bool, otherwise: str = NOT) -> str:
@@ -76,12 +79,44 @@ def verdict(holds: bool, otherwise: str = NOT) -> str:
     return REPRODUCED if holds else otherwise
 
 
-def difference(
-    first: Sequence[Record], second: Sequence[Record], measure: Callable[[Record], float]
-) -> tuple[float, str]:
-    """Second minus first over common seeds, as a number, and with its standard error as text, in nats."""
-    gain, error = paired(first, second, measure)
-    return gain, f"{gain:+.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " nats"
+def graded(parts: Iterable[bool]) -> str:
+    """`REPRODUCED` where all parts of a claim hold, `PARTLY` where some do."""
+    held = list(parts)
+    return verdict(bool(held) and all(held), PARTLY if any(held) else NOT)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A paired difference of a measure over the seeds that two methods share."""
+
+    value: float
+    error: float  # standard error, infinite for one seed
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        """Of the claim that it is positive: what is within two standard errors of 0 decides nothing."""
+        if abs(self.value) > 2 * self.error:
+            return verdict(self.value > 0, CONTRADICTED)
+        return PARTLY if self.seeds == 1 and self.value > 0 else NOT
+
+    def text(self, digits: int = 2) -> str:
+        """The difference with its sign ± standard error."""
+        return f"{self.value:+.{digits}f}" + (f" ± {self.error:.{digits}f}" if self.seeds > 1 else "")
+
+
+def gain(first: Sequence[Record], second: Sequence[Record], measure: Callable[[Record], float]) -> Gain:
+    """Second minus first, over the seeds both have; `NotRun` if there are none."""
+    common = common_seeds(first, second)
+    return Gain(*paired(first, second, measure), len(common))
+
+
+def common_seeds(*groups: Sequence[Record]) -> list[int]:
+    """Seeds that all groups have; `NotRun` if there are none."""
+    seeds = set.intersection(*({record.config["seed"] for record in group} for group in groups))
+    if not seeds:
+        raise NotRun("a common seed")
+    return sorted(seeds)
 
 
 def elbo(record: Record, family: str = "diagonal") -> float:

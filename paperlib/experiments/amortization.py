@@ -20,7 +20,7 @@ from torch import Tensor
 from paperlib.data import Images, PatchSampler
 from paperlib.errors import InputError
 from paperlib.experiments.images import TEST_SEED, entropy_weights, judge_dictionary
-from paperlib.experiments.records import Outcome
+from paperlib.experiments.records import Outcome, Record
 from paperlib.inference import infer_lbfgs
 from paperlib.model import SparseCodingModel
 from paperlib.objectives import classical_elbo, entropy_elbo
@@ -106,6 +106,18 @@ def amortization_gap(
     }
     arrays = {"gap": test[family] - test["encoder"], "contrast": x_test.square().mean(1).sqrt()}
     return Outcome(numbers, {name: values.numpy() for name, values in arrays.items()})
+
+
+def gaps(record: Record) -> tuple[float, float]:
+    """Approximation and amortization gap of a record in nats, on other patches."""
+    test, family = record.numbers["test"], record.config["family"]
+    return test["full"] - test[family], test[family] - test["encoder"]
+
+
+def training_gap(record: Record) -> float:
+    """Amortization gap of a record in nats, on training patches."""
+    training = record.numbers["training"]
+    return training["optimum"] - training["encoder"]
 
 
 def optimal_posterior(

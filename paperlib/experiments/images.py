@@ -229,8 +229,10 @@ def _present(
     """Dictionary and posteriors of the last training patches `x` as they are."""
     if isinstance(state, FitResult):
         return state.model.dictionary, state.posterior[-len(x) :]
-    posterior = state.marginals[-len(x) :] if encoder is None else encoder(x)
-    return state.dictionary.clone(), posterior
+    if isinstance(state, EMState):
+        return state.dictionary.clone(), state.marginals[-len(x) :]
+    assert encoder is not None  # amortized learning has one
+    return state.dictionary.clone(), encoder(x)
 
 
 def _encoder(state: AmortizedState) -> Encoder:

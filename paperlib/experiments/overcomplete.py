@@ -7,8 +7,10 @@ the reconstruction loses without it.
 
 from __future__ import annotations
 
+import math
 import time
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -16,7 +18,7 @@ from torch import Tensor
 from paperlib.data import Images, PatchSampler
 from paperlib.errors import InputError
 from paperlib.experiments.images import TEST_SEED, judge_posterior
-from paperlib.experiments.records import Outcome
+from paperlib.experiments.records import Outcome, Record
 from paperlib.gabor import GaborFit, fit_gabors
 from paperlib.inference import closed_form_scales, fit_posterior, infer_diagonal
 from paperlib.metrics import dead_fields, effective_pixels, posterior_gini
@@ -189,6 +191,38 @@ def classify(
     kind[is_gabor] = KINDS.index("Gabor")
     kind[is_texture] = KINDS.index("texture")
     return kind
+
+
+def share_of_kind(record: Record, kind: str, measure: str | None = None) -> float:
+    """Share of a kind in the number of fields, or in the sum of one of the record's arrays."""
+    mine = record.arrays["kind"] == KINDS.index(kind)
+    amount = record.arrays[measure] if measure else np.ones(len(mine))
+    return float(amount[mine].sum(dtype=float) / amount.sum(dtype=float))
+
+
+def gabors_of(record: Record) -> list[GaborFit]:
+    """Gabor fits of a record by contribution, largest first."""
+    arrays = record.arrays
+    order = np.argsort(-arrays["contribution"].astype(float))
+    mine = order[arrays["kind"][order] == KINDS.index("Gabor")]
+    return gabor_fits(torch.from_numpy(arrays["gabor"][mine].astype("f4")))
+
+
+def octaves(record: Record) -> float:
+    """Octaves between the 10 % lowest and the 10 % highest peak frequencies of the Gabors."""
+    mine = record.arrays["kind"] == KINDS.index("Gabor")
+    if not mine.any():
+        return 0.0
+    peaks = peak_frequency(torch.from_numpy(record.arrays["dictionary"][:, mine].astype("f4")))
+    low, high = np.quantile(peaks.clamp(min=1e-2), [0.1, 0.9])
+    return float(np.log2(high / low))
+
+
+def evenness(record: Record) -> float:
+    """Entropy of the Gabors' directions in eight bins, 1 if all are equally frequent."""
+    counts = np.histogram([fit.direction for fit in gabors_of(record)], bins=8, range=(0, math.pi))[0]
+    shares = counts[counts > 0] / max(counts.sum(), 1)
+    return abs(float((shares * np.log(shares)).sum() / math.log(8)))
 
 
 def contributions(
