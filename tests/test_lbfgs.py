@@ -9,7 +9,7 @@ from problems import random_dictionary, random_posterior
 
 from paperlib.errors import InputError
 from paperlib.inference import infer_diagonal, infer_full, infer_lbfgs
-from paperlib.inference.lbfgs import from_free, to_free
+from paperlib.inference.lbfgs import climb, from_free, make_optimizer, to_free
 from paperlib.model import SparseCodingModel
 from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
 from paperlib.posteriors import FAMILIES
@@ -108,3 +108,18 @@ def test_bad_input_is_refused(data):
         infer_lbfgs(x[:, :5], dictionary)
     with pytest.raises(InputError, match="NaN"):
         infer_lbfgs(torch.full_like(x, torch.nan), dictionary)
+
+
+@pytest.mark.parametrize("failing", [2, 3, 5])
+def test_a_step_to_where_the_objective_does_not_exist_is_taken_back(failing):
+    place, goal = torch.zeros(2).double().requires_grad_(), torch.tensor([3.0, -1.0]).double()
+    calls = []
+
+    def objective():
+        calls.append(place.detach().clone())
+        if len(calls) == failing:
+            raise torch.linalg.LinAlgError("not positive definite")
+        return -((place - goal) ** 4).sum()
+
+    climb(make_optimizer([place], 200, 20), objective)
+    assert len(calls) > failing and torch.allclose(place, goal, atol=0.05)

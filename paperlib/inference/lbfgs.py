@@ -6,6 +6,8 @@ Its objective is the entropy ELBO of the minibatch, in which λ and σ² are fun
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -84,17 +86,23 @@ def infer_lbfgs(
     free = [parameter.detach().contiguous().clone().requires_grad_() for parameter in to_free(start)]
     optimizer = make_optimizer(free, max_iterations, history)
 
+    climb(optimizer, lambda: len(x) * objective(from_free(family, free)))
+    return from_free(family, free).detach()
+
+
+def climb(optimizer: torch.optim.LBFGS, objective: Callable[[], Float[Tensor, ""]]) -> None:
+    """One call of L-BFGS that raises `objective`, a function of the optimizer's parameters."""
+
     def loss() -> Tensor:
         optimizer.zero_grad()
         try:
-            value = -len(x) * objective(from_free(family, free))
+            value = -objective()
         except torch.linalg.LinAlgError:  # the line search tried so long a step that T became singular
-            return x.new_tensor(TOO_LARGE)
+            return torch.tensor(TOO_LARGE)
         value.backward()
         return value
 
     optimizer.step(loss)
-    return from_free(family, free).detach()
 
 
 def make_optimizer(free: list[Tensor], max_iterations: int, history: int) -> torch.optim.LBFGS:

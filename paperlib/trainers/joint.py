@@ -19,9 +19,9 @@ from tqdm import tqdm
 from paperlib.annealing import schedule
 from paperlib.errors import InputError
 from paperlib.inference import E_STEPS
-from paperlib.inference.lbfgs import from_free, make_optimizer, to_free
+from paperlib.inference.lbfgs import climb, from_free, make_optimizer, to_free
 from paperlib.model import normalize_columns
-from paperlib.objectives import EntropyTerms, EntropyWeights, annealed_elbo, entropies
+from paperlib.objectives import EntropyWeights, annealed_elbo, entropies
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.result import FitResult, history_row
 from paperlib.validation import check_data, check_positive
@@ -98,21 +98,13 @@ def fit_jointly(
         weights, *others = free
         return PosteriorStatistics.from_batch(x, from_free(family, others), weights / weights.norm(dim=0))
 
-    def climb(optimizer: torch.optim.LBFGS, weights: EntropyWeights) -> EntropyTerms:
-        def loss() -> Tensor:
-            optimizer.zero_grad()
-            value = -len(x) * annealed_elbo(statistics(), weights)
-            value.backward()
-            return value
-
-        optimizer.step(loss)
-        with torch.no_grad():
-            return entropies(statistics())
-
     rows: list[dict] = []
     bar = tqdm(desc="joint L-BFGS", unit="call", disable=not progress)
 
-    def record(terms: EntropyTerms, weights: EntropyWeights) -> None:
+    def call(optimizer: torch.optim.LBFGS, weights: EntropyWeights) -> None:
+        climb(optimizer, lambda: len(x) * annealed_elbo(statistics(), weights))
+        with torch.no_grad():
+            terms = entropies(statistics())
         rows.append(history_row(len(rows) + 1, "joint", time.perf_counter() - started, terms, weights))
         bar.update()
         bar.set_postfix(elbo=f"{rows[-1]['elbo']:.3f}")
@@ -124,11 +116,11 @@ def fit_jointly(
             )
 
     for weights in annealed:  # each a new objective, which the curvature of the one before would mislead
-        record(climb(make_optimizer(free, iterations_per_call, history), weights), weights)
+        call(make_optimizer(free, iterations_per_call, history), weights)
     optimizer = make_optimizer(free, iterations_per_call, history)
-    for call in range(max_calls):
-        record(climb(optimizer, EntropyWeights()), EntropyWeights())
-        if call > 0 and rows[-1]["elbo"] - rows[-2]["elbo"] < tolerance:
+    for number in range(max_calls):
+        call(optimizer, EntropyWeights())
+        if number > 0 and rows[-1]["elbo"] - rows[-2]["elbo"] < tolerance:
             break
     bar.close()
     with torch.no_grad():
