@@ -30,7 +30,7 @@ def _all_gabors(runs: Groups) -> Finding:
         for name in FOUR
     }
     lowest = min(shares, key=lambda name: mean(shares[name]))
-    text = f"{100 * mean(shares[lowest]):.0f} % of the fields or more ({FOUR[lowest]} has the fewest)"
+    text = f"{100 * mean(shares[lowest]):.0f} % of the fields or more, fewest in {FOUR[lowest]}"
     good = [mean(share) > 0.8 for share in shares.values()]
     return Finding(text, graded(good), min(map(len, shares.values())))
 
