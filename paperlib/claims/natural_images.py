@@ -109,7 +109,8 @@ def _seconds_an_epoch(runs: Groups) -> Finding:
         f"{label} {spread([epochs(r)[-1]['seconds'] / len(epochs(r)) for r in runs[name]], 1)} s"
         for label, name in (("EM", "paper-prior"), ("Adam", "amortized-none"), ("fast EM", "em-prior"))
     )
-    return Finding(f"on one core of a CPU, without what follows the epochs: {text}", UNCHECKABLE, len(runs["paper-prior"]))
+    text = f"on one core of a CPU, without what follows the epochs: {text}"
+    return Finding(text, UNCHECKABLE, len(runs["paper-prior"]))
 
 
 CLAIMS = [
