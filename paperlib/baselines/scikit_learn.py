@@ -89,7 +89,12 @@ def learn_ica(
 ) -> Float[Tensor, "D _"]:
     """Independent components in the span of the leading principal ones, by FastICA: columns of its mixing.
 
-    It stops after `max_iterations`, converged or not: the dictionary is judged, whatever it is.
+    Parameters
+    ----------
+    max_iterations : int
+        After which it stops, converged or not: the dictionary is judged, whatever it is.
+    seed : int
+        Of the first rotation.
 
     Raises
     ------

@@ -72,11 +72,11 @@ class Cost:
         return self.scale / ((self.sparsity - 1) * float(beta(0.5, self.sparsity - 0.5)))
 
     def penalty(self, codes: Float[Tensor, "N H"]) -> Float[Tensor, " N"]:
-        """β Σ_h log(1 + (s_h/σ)²)."""
+        """β Σ_h log(1 + (s_h/σ)²) of the `codes` s, as many numbers as patches."""
         return self.sparsity * torch.log1p((codes / self.scale).square()).sum(-1)
 
     def penalty_gradient(self, codes: Float[Tensor, "N H"]) -> Float[Tensor, "N H"]:
-        """Derivative of the penalty by every code."""
+        """Derivative of the penalty by every one of the `codes`."""
         return 2 * self.sparsity * codes / (self.scale**2 + codes.square())
 
 
@@ -179,7 +179,21 @@ def infer_codes(
 ) -> Float[Tensor, "N H"]:
     """Codes of low cost by Polak & Ribière's conjugate gradients from s_h = a_hᵀx/‖a_h‖².
 
-    A patch is done when an iteration lowers its cost by less than `tolerance` of it.  No iteration raises it.
+    Parameters
+    ----------
+    weights : tensor (D, H)
+        A, columns of any length.
+    cost : Cost, optional
+        Its constants, the original's if not given.
+    tolerance : float
+        A patch is done when an iteration lowers its cost by less than this share of it.  None raises it.
+    max_iterations : int
+        At most.
+
+    Returns
+    -------
+    tensor (N, H)
+        Codes s.
 
     Raises
     ------

@@ -17,7 +17,7 @@ VERDICTS = (REPRODUCED, PARTLY, NOT, CONTRADICTED, UNCHECKABLE, MISSING)
 
 @dataclass(frozen=True)
 class Finding:
-    """What our results say: numbers as text, a verdict, and over how many seeds."""
+    """What our results say: numbers as text (`ours`), a verdict, and over how many seeds."""
 
     ours: str
     verdict: str
