@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paperlib.claims import amortization, annealing, bars, natural_images, others, overcomplete
-from paperlib.claims.base import VERDICTS, Claim, Finding
+from paperlib.claims.base import VERDICTS, Claim, Finding, Groups
 from paperlib.experiments import Record
 from paperlib.plotting import Table
 
@@ -33,4 +33,4 @@ def claims_table(page: str, records: Mapping[str, Record]) -> Table:
     return Table(["section", "the paper", "ours", "verdict", "seeds"], rows)
 
 
-__all__ = ["CLAIMS", "VERDICTS", "Claim", "Finding", "claims_table"]
+__all__ = ["CLAIMS", "VERDICTS", "Claim", "Finding", "Groups", "claims_table"]
