@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
 from paperlib.errors import InputError
 from paperlib.objectives import EntropyWeights
+from paperlib.validation import check_positive
 
 # The paper's ten-epoch schedules (Section 4.2, E.4): γ on the prior entropy, δ on the likelihood entropy.
 PRIOR_GAMMA = (10.0, 8.0, 6.0, 4.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
@@ -37,11 +39,13 @@ def schedule(kind: str | Sequence[EntropyWeights], n_epochs: int) -> list[Entrop
     Raises
     ------
     InputError
-        If `kind` is unknown, has another number of weights than epochs, or `n_epochs` is not positive.
+        If `kind` is unknown or has another number of weights than epochs, or a number is not positive.
     """
     if not isinstance(kind, str):
         if len(kind) != n_epochs:
             raise InputError(f"There are {len(kind)} weights for {n_epochs} epochs; give one an epoch.")
+        for of_epoch in kind:
+            check_positive(**asdict(of_epoch))
         return list(kind)
     if kind not in KINDS:
         raise InputError(f"Unknown annealing {kind!r}; choose one of {', '.join(KINDS)}.")

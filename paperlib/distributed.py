@@ -32,7 +32,8 @@ class Processes:
         """Sums of `tensors` over all processes, the same bits in each; dtypes and shapes stay."""
         if self.count == 1:
             return list(tensors)
-        flat = torch.cat([tensor.flatten().double() for tensor in tensors])
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        flat = torch.cat([tensor.flatten().to(device, torch.float64) for tensor in tensors])
         dist.all_reduce(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
         return [part.view_as(tensor).to(tensor) for part, tensor in zip(parts, tensors, strict=True)]

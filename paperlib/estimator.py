@@ -189,7 +189,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ValueError
             If codes are not a finite matrix with one column a component.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "components_")
         codes = check_array(Z, dtype=self.components_.dtype, input_name="Z")
         if codes.shape[1] != len(self.components_):
             raise InputError(
@@ -215,7 +215,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ValueError
             As in `transform`.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "components_")
         return _posterior(self._to_tensor(X, reset=False), self._model())
 
     def score_samples(self, X: object) -> np.ndarray:
@@ -230,7 +230,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ValueError
             As in `transform`.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "components_")
         x, model = self._to_tensor(X, reset=False), self._model()
         posterior = _posterior(x, model)
         return torch.vmap(partial(_elbo, model), chunk_size=BATCH_SIZE)(

@@ -139,10 +139,11 @@ class LowRankGaussian(GaussianPosterior):
         return torch.diag(self.deviation.square().sum(0)) + tall @ tall.T
 
     def log_det(self) -> Float[Tensor, " N"]:
-        # matrix determinant lemma: |diag(d²) + VVᵀ| = Π d² · |I + Vᵀ diag(d⁻²) V|
-        scaled = self.factor / self.deviation.unsqueeze(-1)
+        # matrix determinant lemma: |diag(d²) + VVᵀ| = Π d² · |I + Vᵀ diag(d⁻²) V|; float64 as it squares V/d
+        scaled = (self.factor / self.deviation.unsqueeze(-1)).double()
         small = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device) + scaled.mT @ scaled
-        return 2 * self.deviation.log().sum(-1) + _cholesky_log_det(torch.linalg.cholesky(small))
+        log_det = _cholesky_log_det(torch.linalg.cholesky(small)).to(self.deviation)
+        return 2 * self.deviation.log().sum(-1) + log_det
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N H"]:
         low_rank = _noise(n_samples, self.factor[:, 0], generator).unsqueeze(-1)

@@ -34,8 +34,9 @@ from paperlib.provenance import commit, device_name, versions
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import EMState, FitResult, fit_em
 from paperlib.trainers.em import FAMILIES
-from paperlib.validation import check_positive
+from paperlib.validation import check_counts, check_positive
 
+RESULTS = ("checkpoint.pt", "history.jsonl", "metrics.json")  # of a run, beside its config.json
 GINI_POINTS = 1_000  # data points whose posterior samples the Gini index is taken over, as in Table 1
 
 
@@ -90,10 +91,11 @@ class TrainingConfig:
         InputError
             With the first thing that is wrong.
         """
-        check_positive(
-            patch_size=self.patch_size, patches=self.patches, latents=self.latents, epochs=self.epochs,
-            batch_size=self.batch_size, learning_rate=self.learning_rate,
-        )  # fmt: skip
+        check_counts(patch_size=self.patch_size, patches=self.patches, latents=self.latents,
+                     epochs=self.epochs, batch_size=self.batch_size)  # fmt: skip
+        check_positive(learning_rate=self.learning_rate)
+        if self.dtype not in ("float32", "float64"):
+            raise InputError(f"dtype must be float32 or float64, not {self.dtype!r}.")
         schedule(self.annealing, self.epochs)
         if self.posterior not in FAMILIES:
             raise InputError(
@@ -317,16 +319,23 @@ def _claim(folder: Path, identity: dict, resume: bool) -> None:
     with _explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not record.exists():
+            if left := [name for name in RESULTS if (folder / name).exists()]:
+                raise InputError(
+                    f"{folder} holds {left[0]} without the config.json it belongs to; name another folder."
+                )
             write_atomically(record, lambda path: path.write_text(json.dumps(identity, indent=2)))
             return
     if not resume:
         raise InputError(
             f"{folder} already holds a run; add --resume to go on with it, or name another folder."
         )
-    before = json.loads(record.read_text())
-    changed = [key for key, value in identity["config"].items() if before["config"].get(key) != value]
-    if before["images"]["sha256"] != identity["images"]["sha256"]:
-        changed.append("images")
+    try:
+        before = json.loads(record.read_text())
+        changed = [key for key, value in identity["config"].items() if before["config"].get(key) != value]
+        if before["images"]["sha256"] != identity["images"]["sha256"]:
+            changed.append("images")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{record} is not of a run of paperlib; name another folder.") from error
     if changed:
         raise InputError(
             f"{folder} holds a run with other settings ({', '.join(changed)}); resume it with its own, "

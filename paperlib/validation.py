@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -31,8 +33,33 @@ def check_data(x: Tensor, n_features: int | None = None) -> None:
         )
     if not torch.isfinite(x).all():
         raise InputError("Data contain NaN or infinite values; remove or replace them first.")
+
+
+def check_training_data(x: Tensor, n_features: int | None = None) -> None:
+    """`check_data`, with `n_features`, and refuse data that are all zero, which no scale is learned from.
+
+    Raises
+    ------
+    InputError
+        With one sentence that says what is wrong.
+    """
+    check_data(x, n_features)
     if not x.any():
         raise InputError("Data are all zero; nothing can be learned from them.")
+
+
+def check_counts(**numbers: int | float) -> None:
+    """Refuse counts, `numbers` by name, that are not positive integers; the message has the name.
+
+    Raises
+    ------
+    InputError
+        Naming the first number that is not.
+    """
+    check_positive(**numbers)
+    for name, number in numbers.items():
+        if not isinstance(number, Integral):
+            raise InputError(f"{name} must be an integer, not {number}.")
 
 
 def check_positive(**numbers: int | float) -> None:

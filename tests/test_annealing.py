@@ -57,3 +57,9 @@ def test_bad_requests_are_refused():
         schedule("beta", 10)
     with pytest.raises(InputError, match="at least 1, not 0"):
         schedule("none", 0)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0])
+def test_weights_must_be_positive(weight):
+    with pytest.raises(InputError, match="prior must be positive"):
+        schedule([EntropyWeights(prior=weight)], 1)

@@ -167,3 +167,20 @@ def test_bad_input_is_refused_in_one_sentence(x, family, message):
     dictionary = problem(dtype=torch.float32)[1].dictionary
     with pytest.raises(ValueError, match=message):
         fit_posterior(x, dictionary, family)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_rounds": 0}, "max_rounds must be positive"),
+        ({"batch_size": 0}, "batch_size must be positive"),
+        ({"start": DiagonalGaussian(torch.zeros(2, 7), torch.ones(2, 7))}, "holds 2 DiagonalGaussian"),
+        (
+            {"family": "low-rank", "start": DiagonalGaussian(torch.zeros(3, 7), torch.ones(3, 7))},
+            "3 of family 'low-rank' are wanted",
+        ),
+    ],
+)
+def test_numbers_and_starts_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        fit_posterior(torch.ones(3, 12), problem(dtype=torch.float32)[1].dictionary, **options)

@@ -308,6 +308,14 @@ def test_what_cannot_be_learned_is_refused(options, message):
         SparseCoder(**options).fit(x)
 
 
+def test_what_failed_to_learn_is_not_fitted():
+    failed = SparseCoder(2)
+    with pytest.raises(ValueError, match="all zero"):
+        failed.fit(np.zeros((5, 4)))
+    with pytest.raises(NotFittedError):
+        failed.transform(np.ones((5, 4)))
+
+
 def test_what_does_not_fit_the_model_is_refused(fitted):
     with pytest.raises(ValueError, match="X has 3 features, but SparseCoder is expecting 12"):
         fitted.score(np.ones((5, 3)))

@@ -110,9 +110,10 @@ def test_bad_input_is_refused(data):
         infer_lbfgs(torch.full_like(x, torch.nan), dictionary)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("failing", [2, 3, 5])
-def test_a_step_to_where_the_objective_does_not_exist_is_taken_back(failing):
-    place, goal = torch.zeros(2).double().requires_grad_(), torch.tensor([3.0, -1.0]).double()
+def test_a_step_to_where_the_objective_does_not_exist_is_taken_back(failing, dtype):
+    place, goal = torch.zeros(2, dtype=dtype).requires_grad_(), torch.tensor([3.0, -1.0], dtype=dtype)
     calls = []
 
     def objective():
@@ -123,3 +124,4 @@ def test_a_step_to_where_the_objective_does_not_exist_is_taken_back(failing):
 
     climb(make_optimizer([place], 200, 20), objective)
     assert len(calls) > failing and torch.allclose(place, goal, atol=0.05)
+    assert torch.stack(calls).isfinite().all()

@@ -68,6 +68,27 @@ def refused(message, *arguments):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("name", ["checkpoint.pt", "metrics.json"])
+def test_files_of_an_unknown_run_are_not_taken_for_this_one(name, image_file, tmp_path):
+    (tmp_path / name).write_text("{}")
+    for more in ([], ["--resume"]):
+        refused(f"holds {name} without the config.json", "train", "--images", image_file, *SMALL,
+                "--out", str(tmp_path), *more)  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "half of a fi"])
+def test_a_foreign_config_is_refused(text, image_file, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    refused("is not of a run of paperlib", "train", "--images", image_file, *SMALL, "--out", str(tmp_path),
+            "--resume")  # fmt: skip
+
+
+def test_learning_that_diverges_is_reported_in_one_line(image_file, tmp_path):
+    out = str(tmp_path / "run")
+    refused("", "train", "--images", image_file, *SMALL, "--learning-rate", "1e30", "--out", out)
+
+
 def test_dictionary_is_as_documented(finished):
     dictionary = np.load(finished / "dictionary.npy", allow_pickle=False)
     assert dictionary.dtype == np.float32 and dictionary.shape == (36, 8)

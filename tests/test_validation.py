@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from paperlib.errors import InputError
-from paperlib.validation import check_data, check_positive
+from paperlib.inference import E_STEPS
+from paperlib.model import SparseCodingModel
+from paperlib.validation import check_counts, check_data, check_positive, check_training_data
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,17 @@ from paperlib.validation import check_data, check_positive
 )
 def test_data_that_cannot_be_used_are_refused(x, message):
     with pytest.raises(InputError, match=message):
-        check_data(x, n_features=4)
+        check_training_data(x, n_features=4)
+
+
+def test_zeros_can_be_inferred_from_but_not_learned_from():
+    check_data(torch.zeros(3, 4), n_features=4)
+    model = SparseCodingModel(torch.eye(4), torch.ones(4), torch.tensor(0.1))
+    for family in ("diagonal", "low-rank", "full"):
+        posterior = E_STEPS[family](
+            torch.zeros(3, 4), model.dictionary, model.prior_scales, model.noise_variance, start=None
+        )
+        assert posterior.mean.abs().max() < 1e-4
 
 
 def test_good_data_pass():
@@ -34,3 +46,8 @@ def test_good_data_pass():
 def test_counts_must_be_positive(number):
     with pytest.raises(InputError, match="patches must be positive"):
         check_positive(latents=3, patches=number)
+
+
+def test_counts_must_be_whole():
+    with pytest.raises(InputError, match=r"latents must be an integer, not 3\.5"):
+        check_counts(patches=10, latents=3.5)

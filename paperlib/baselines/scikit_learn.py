@@ -18,7 +18,7 @@ from torch import Tensor
 
 from paperlib.errors import InputError
 from paperlib.model import normalize_columns
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_positive, check_training_data
 
 BATCH_SIZE = 256  # MiniBatchDictionaryLearning's default
 
@@ -57,7 +57,7 @@ def learn_minibatch_dictionary(
     InputError
         If data are not a finite matrix, or a number is not positive.
     """
-    check_data(x)
+    check_training_data(x)
     check_positive(n_latents=n_latents, alpha=alpha, n_epochs=n_epochs)
     learner = MiniBatchDictionaryLearning(
         n_latents, alpha=alpha, batch_size=BATCH_SIZE, fit_algorithm="cd", random_state=seed
@@ -111,7 +111,7 @@ def learn_ica(
 
 
 def _check_components(x: Tensor, n_latents: int) -> None:
-    check_data(x)
+    check_training_data(x)
     check_positive(n_latents=n_latents)
     if n_latents > min(x.shape):
         raise InputError(

@@ -20,12 +20,12 @@ from paperlib.errors import InputError
 
 
 class OneLineErrors(click.Group):
-    """A group whose commands report bad input in one line."""
+    """A group whose commands report bad input, and learning that diverged, in one line."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except InputError as error:
+        except (InputError, FloatingPointError) as error:
             click.echo(f"Error: {' '.join(str(error).split())}", err=True)
             context.exit(2)
 

@@ -23,7 +23,7 @@ from paperlib.objectives import entropy_elbo, optimal_noise_variance, optimal_pr
 from paperlib.parallel import map_threads
 from paperlib.posteriors import FAMILIES, GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
-from paperlib.validation import check_data
+from paperlib.validation import check_positive, check_training_data
 
 __all__ = [
     "closed_form_scales", "fit_posterior", "infer_diagonal", "infer_full", "infer_lbfgs", "initial_scales",
@@ -68,11 +68,18 @@ def fit_posterior(
     Raises
     ------
     InputError
-        If data are not finite, shapes disagree or the family is unknown.
+        If data are not finite, shapes disagree, the family is unknown or a number is not positive.
     """
-    check_data(x, n_features=dictionary.shape[0])
+    check_training_data(x, n_features=dictionary.shape[0])
     if family not in FAMILIES:
         raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
+    check_positive(tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size)
+    startable = family == "full" or start is None or type(start) is FAMILIES[family]
+    if start is not None and (len(start) != len(x) or not startable):
+        raise InputError(
+            f"The start holds {len(start)} {type(start).__name__} posteriors, "
+            f"but {len(x)} of family {family!r} are wanted."
+        )
     batches = x.split(batch_size)
     posteriors: list[GaussianPosterior | None] = [None] * len(batches)
     noise_variance, prior_scales = initial_scales(x, dictionary.shape[1])

@@ -17,10 +17,10 @@ from paperlib.inference.diagonal import cold_start
 from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
 from paperlib.posteriors import FAMILIES, DiagonalGaussian, FullGaussian, GaussianPosterior, LowRankGaussian
 from paperlib.statistics import PosteriorStatistics
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_data, check_positive, check_training_data
 
 RANK = 5  # of low-rank posteriors, where no start says otherwise (the paper's, E.3)
-TOO_LARGE = 1e30  # a loss that no step is accepted at; with infinity the interpolation would give NaN
+TOO_LARGE = 1e12  # a loss that no step is accepted at, whose square the interpolation can take in float32
 LARGEST_LOG = 30.0  # keeps exp within float32 when a line search tries too long a step
 
 
@@ -58,7 +58,8 @@ def infer_lbfgs(
     InputError
         If data are not finite, shapes disagree, the family is unknown or only one of λ and σ² is given.
     """
-    check_data(x, n_features=dictionary.shape[0])
+    check = check_data if prior_scales is not None else check_training_data
+    check(x, n_features=dictionary.shape[0])
     check_positive(max_iterations=max_iterations, history=history)
     if family not in FAMILIES:
         raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")

@@ -34,7 +34,7 @@ from paperlib.posteriors import GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.result import FitResult, history_row
 from paperlib.trainers.running import newest_share, running_scales
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_data, check_positive, check_training_data
 
 E_STEPS: dict[str, Callable[..., GaussianPosterior]] = {  # those of which a few iterations are enough
     "diagonal": infer_diagonal, "full": infer_full,
@@ -135,7 +135,7 @@ def fit_amortized(
     -------
     AmortizedResult
         History rows: `step` (passes over the data), `seconds`, `phase`, `elbo` and the entropies of the
-        statistics gathered during the pass, and `weights`.
+        statistics gathered during the pass, `prior_weight` and `likelihood_weight`.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def fit_amortized(
     FloatingPointError
         If a gradient or the ELBO is not finite.
     """
-    check_data(x)
+    check_training_data(x)
     check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size,
                    learning_rate=learning_rate, clip=math.inf if clip is None else clip)  # fmt: skip
     _check_refinement(family, refinement_steps)

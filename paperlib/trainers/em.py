@@ -38,7 +38,7 @@ from paperlib.trainers.polish import BATCH_SIZE, polish_dictionary
 from paperlib.trainers.result import FitResult, history_row
 from paperlib.trainers.running import newest_share, running_scales
 from paperlib.trainers.visit import Visit, visit
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_positive, check_training_data
 
 MOMENTUM = 0.8
 AVERAGING = 6  # of t dictionaries passed, about the last t / AVERAGING count
@@ -92,7 +92,7 @@ class EMState:
     epoch, passes, seen, seconds : numbers
         Epochs done, passes over the data, data points seen, time taken so far.
     history : list of dict
-        A row for each epoch.
+        A row for each epoch, and for what follows the epochs.
     """
 
     dictionary: Float[Tensor, "D H"]
@@ -167,7 +167,7 @@ def fit_em(
         8 and 3 where every epoch has data of its own.
     polish : int, optional
         Iterations of L-BFGS on the dictionary over all data after the epochs, 0 for none: 20 with diagonal
-        posteriors, 5 with full ones if not given.
+        posteriors, 5 with full ones if not given.  Before full ones come in, as many as with diagonal ones.
     reseed : bool
         Between epochs, give fields that explain nothing (`paperlib.metrics.dead_fields`) the direction of
         what is left unexplained of a random data point.
@@ -175,8 +175,10 @@ def fit_em(
         CPU generator of the first dictionary and of the order of visits.
     callback : callable, optional
         Called with the state after every epoch, for checkpoints and evaluation; its time is not counted.
+        Training goes on with this very state: keep copies.
     state : EMState, optional
-        Continue from here; numbers are the same as without the interruption.
+        Continue from here; numbers are the same as without the interruption.  It is used up: its tensors and
+        its history are those of the training that goes on.
     processes : Processes
         The processes that share the data (`paperlib.distributed`); `x` is then this one's share, and so are
         the posteriors of state and result.
@@ -187,17 +189,20 @@ def fit_em(
         Its posterior has the marginals ν and τ of every data point also for full covariances, which do not
         fit into memory; `infer_full` gives them for any part of the data.
         History rows: `step` (passes over the data), `seconds`, `phase`, `elbo` and the entropies of the
-        statistics gathered during the pass, `weights`, `dead_fields`.
+        statistics gathered during the pass, `prior_weight`, `likelihood_weight`, `dead_fields`.
 
     Raises
     ------
     InputError
         If data are not a finite matrix, the family is unknown or a number is not positive.
+    FloatingPointError
+        If learning leaves the finite numbers.
     """
     if family not in FAMILIES:
         raise InputError(f"Unknown posterior family {family!r} of EM; choose one of {', '.join(FAMILIES)}.")
     check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size,
                    learning_rate=learning_rate, n_steps=1 if n_steps is None else n_steps)  # fmt: skip
+    first_polish = FAMILIES["diagonal"].polish if polish is None else polish
     polish = FAMILIES[family].polish if polish is None else polish
     if polish < 0:
         raise InputError(f"polish must be 0 or more, not {polish}.")
@@ -233,7 +238,7 @@ def fit_em(
         bar.update()
         bar.set_postfix(elbo=f"{state.history[-1]['elbo']:.2f}")
         if polish and state.epoch == n_diagonal:
-            _polish(state, data, FAMILIES["diagonal"].polish, e_step("diagonal"), processes, progress)
+            _polish(state, data, first_polish, e_step("diagonal"), processes, progress)
         if callback is not None:
             callback(state)
     bar.close()
@@ -249,7 +254,7 @@ def _data_of_epoch(
     x: Tensor | Callable[[int], Tensor], epoch: int, n_features: int | None = None
 ) -> Float[Tensor, "N D"]:
     data = x(epoch) if callable(x) else x
-    check_data(data, n_features)
+    check_training_data(data, n_features)
     return data
 
 

@@ -24,7 +24,7 @@ from paperlib.model import normalize_columns
 from paperlib.objectives import EntropyWeights, annealed_elbo, entropies
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.result import FitResult, history_row
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_positive, check_training_data
 
 
 def fit_jointly(
@@ -79,7 +79,7 @@ def fit_jointly(
     InputError
         If data are not a finite matrix, family or annealing are unknown or a number is not positive.
     """
-    check_data(x)
+    check_training_data(x)
     check_positive(
         n_latents=n_latents, initial_width=initial_width, max_calls=max_calls,
         iterations_per_call=iterations_per_call, history=history,

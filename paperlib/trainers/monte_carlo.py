@@ -22,7 +22,7 @@ from paperlib.posteriors import DiagonalGaussian, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.epochs import Learned, learn_by_epochs
 from paperlib.trainers.result import FitResult
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_positive, check_training_data
 
 
 def fit_monte_carlo(
@@ -67,8 +67,8 @@ def fit_monte_carlo(
     -------
     FitResult
         With the optimal λ and σ² of Theorem 2, as of every trainer.  History rows: `step` (passes over the
-        data), `seconds`, `phase`, `elbo` (analytic) and the entropies after the pass, `weights`,
-        `dead_fields`; the last row is the judgement (`learn_by_epochs`).
+        data), `seconds`, `phase`, `elbo` (analytic) and the entropies after the pass,
+        `prior_weight`, `likelihood_weight`, `dead_fields`; the last row is the judgement (`learn_by_epochs`).
 
     Raises
     ------
@@ -77,7 +77,7 @@ def fit_monte_carlo(
     FloatingPointError
         If learning leaves the finite numbers.
     """
-    check_data(x)
+    check_training_data(x)
     check_positive(
         n_latents=n_latents, n_epochs=n_epochs, n_samples=n_samples, n_steps=n_steps, batch_size=batch_size,
         learning_rate=learning_rate, posterior_rate=posterior_rate,

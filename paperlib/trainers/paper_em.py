@@ -21,7 +21,7 @@ from paperlib.posteriors import DiagonalGaussian, GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.epochs import Learned, learn_by_epochs
 from paperlib.trainers.result import FitResult
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_positive, check_training_data
 
 
 def fit_paper_em(
@@ -70,8 +70,8 @@ def fit_paper_em(
     -------
     FitResult
         History rows: `step` (passes over the data), `seconds`, `phase`, `elbo` and the entropies of the
-        statistics gathered during the pass, `weights`, `dead_fields`; the last row is the judgement
-        (`learn_by_epochs`).
+        statistics gathered during the pass, `prior_weight`, `likelihood_weight`, `dead_fields`; the
+        last row is the judgement (`learn_by_epochs`).
 
     Raises
     ------
@@ -80,7 +80,7 @@ def fit_paper_em(
     FloatingPointError
         If learning leaves the finite numbers.
     """
-    check_data(x)
+    check_training_data(x)
     check_positive(
         n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size, learning_rate=learning_rate,
         max_iterations=max_iterations, history=history,

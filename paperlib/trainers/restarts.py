@@ -23,7 +23,7 @@ from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.em import fit_em
 from paperlib.trainers.polish import polish_dictionary
 from paperlib.trainers.result import FitResult, history_row
-from paperlib.validation import check_data, check_positive
+from paperlib.validation import check_positive, check_training_data
 
 BATCHES = 20  # minibatches a pass of the annealed EM, of at most the usual size
 LAST_POLISH = 100  # iterations more for the restart that is kept
@@ -67,7 +67,7 @@ def fit_restarts(
     InputError
         If data are not a finite matrix or a number is not positive.
     """
-    check_data(x)
+    check_training_data(x)
     check_positive(n_latents=n_latents, n_restarts=n_restarts, n_epochs=n_epochs, polish=polish)
     started = time.perf_counter()
     history: list[dict] = []
