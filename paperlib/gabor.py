@@ -79,7 +79,7 @@ def fit_gabors(fields: Float[Tensor, "fields height width"]) -> list[GaborFit]:
     pictures = fields.detach().cpu().to(torch.float64)
     if not torch.isfinite(pictures).all() or not pictures.flatten(1).any(1).all():
         raise InputError("A Gabor function can be fitted to finite pictures that are not zero everywhere.")
-    return [fit for chunk in pictures.split(CHUNK) for fit in _fit_chunk(chunk)]
+    return [fit for chunk in pictures.split(CHUNK) if len(chunk) for fit in _fit_chunk(chunk)]
 
 
 def _fit_chunk(pictures: Float[Tensor, "B height width"]) -> list[GaborFit]:

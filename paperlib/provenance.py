@@ -20,15 +20,18 @@ def versions() -> dict[str, str]:
 
 def commit() -> str | None:
     """Commit of the checkout paperlib comes from, with `+` if it is changed; None outside a checkout."""
-    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        here = Path(__file__)
+        run = subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
-            cwd=here, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        git("ls-files", "--error-unmatch", __file__)  # else it is installed inside somebody's repository
+        return git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+")
     except (OSError, subprocess.CalledProcessError):  # no git, or installed without its repository
         return None
-    return described.stdout.strip()
 
 
 @cache

@@ -17,7 +17,7 @@ from paperlib.book.execution import NO_IMAGES, Papermill, execute_tasks, strip_v
 from paperlib.book.failures import BookError, find_failure
 from paperlib.book.notebooks import find_notebooks, find_root, read_notebook, read_pages
 from paperlib.book.planning import PROFILES, plan
-from paperlib.book.printing import print_book
+from paperlib.book.printing import find_browser, print_book
 from paperlib.book.rendering import build_book, stage_book
 from paperlib.book.report import print_plan, print_results
 from paperlib.book.tasks import Task
@@ -80,6 +80,8 @@ def reproduce(
     """
     if jobs < 1:
         raise InputError(f"JOBS must be at least 1, but is {jobs}.")
+    if pdf:
+        find_browser()  # it would be missed only at the end
     tasks = plan(root, profile, images, only, download=execute and not dry_run)
     stale = [task for task in tasks if task.reasons()]
     print_plan(tasks, jobs, echo)

@@ -150,7 +150,8 @@ def fit_em(
     x : tensor (N, D) or callable
         Data; their dtype and device are used throughout.  If all data do not fit into memory, a function
         ``x(epoch)`` that gives each epoch data of its own: then memory holds N (D + 2H) numbers of one epoch,
-        posteriors are not kept, and what comes after the epochs is for the last one's data.
+        and N D more while the next is drawn; posteriors are not kept, and what comes after the epochs is for
+        the last one's data.
     n_latents : int
         H.
     family : {"diagonal", "full"}
