@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paperlib.errors import InputError
+
 LOG_2_PI_E = math.log(2 * math.pi * math.e)
 
 Posterior = TypeVar("Posterior", bound="GaussianPosterior")
@@ -178,6 +180,21 @@ class FullGaussian(GaussianPosterior):
 
 
 FAMILIES = {"diagonal": DiagonalGaussian, "low-rank": LowRankGaussian, "full": FullGaussian}
+
+
+def check_start(start: GaussianPosterior, n_points: int, family: str) -> None:
+    """Refuse posteriors to start from that are not `n_points` of the `family`.
+
+    Raises
+    ------
+    InputError
+        With what they are and what is wanted.
+    """
+    if type(start) is not FAMILIES[family] or len(start) != n_points:
+        raise InputError(
+            f"The start holds {len(start)} {type(start).__name__} posteriors, "
+            f"but {n_points} of family {family!r} are wanted."
+        )
 
 
 def concatenate(posteriors: list[Posterior]) -> Posterior:

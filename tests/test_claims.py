@@ -76,7 +76,7 @@ def test_a_difference_counts_if_it_is_beyond_two_standard_errors(gains, verdict)
 
 
 def test_records_without_a_common_seed_are_no_comparison():
-    found = {f"{name}": record(name, judged(100.0)) for name in ("sparsenet-0", "em-none-1")}
+    found = {name: record(name, judged(100.0)) for name in ("sparsenet-0", "em-none-1")}
     (claim,) = (claim for claim in CLAIMS if claim.page == "sparsenet")
     assert claim.find_in(found).verdict == MISSING
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import mean
 
-from paperlib.claims.base import Claim, Finding, Gain, Groups, gain, graded
+from paperlib.claims.base import Claim, Finding, Gain, Groups, elbo, gain, graded
 from paperlib.experiments import Record, spread
 from paperlib.experiments.amortization import gaps, training_gap
 
@@ -14,7 +14,7 @@ MINOR = 2.0  # nats, of about a hundred
 def _own(record: Record) -> float:
     """ELBO that a method itself reaches on other patches: by the encoder, or by optimal posteriors in EM."""
     judged = record.numbers.get("of_record")
-    return judged["encoder"] if judged else record.numbers["judged"]["diagonal"]["elbo"]
+    return judged["encoder"] if judged else elbo(record)
 
 
 def _minor_gap(runs: Groups) -> Finding:

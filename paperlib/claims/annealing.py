@@ -41,7 +41,7 @@ def _localized_early(runs: Groups) -> Finding:
     pixels = [_first(record, "pixels") for record in runs["paper-prior"]]
     limit = LOCALIZED * runs["paper-prior"][0].config["patch_size"] ** 2
     text = f"effective pixels after epoch 1: {spread(pixels, 0)}, {AS_PLAIN} {less.text(0)} more"
-    return Finding(text, graded([less.verdict != NOT and less.value > 0, mean(pixels) < limit]), less.seeds)
+    return Finding(text, graded([less.positive, mean(pixels) < limit]), less.seeds)
 
 
 def _sparse_early(runs: Groups) -> Finding:
@@ -57,7 +57,7 @@ def _sparse_during_both(runs: Groups) -> Finding:
         for kind in ("prior", "likelihood")
     }
     text = ", ".join(f"{kind} {more.text(3)}" for kind, more in gains.items())
-    held = [more.value > 0 and more.verdict != NOT for more in gains.values()]
+    held = [more.positive for more in gains.values()]
     return Finding(
         f"Gini index in the first half, above that {AS_PLAIN}: {text}", graded(held), gains["prior"].seeds
     )

@@ -100,6 +100,11 @@ class Gain:
             return verdict(self.value > 0, CONTRADICTED)
         return PARTLY if self.seeds == 1 and self.value > 0 else NOT
 
+    @property
+    def positive(self) -> bool:
+        """Whether it is above 0 by more than its error, or at all where there is one seed."""
+        return self.verdict in (REPRODUCED, PARTLY)
+
     def text(self, digits: int = 2) -> str:
         """The difference with its sign ± standard error."""
         return f"{self.value:+.{digits}f}" + (f" ± {self.error:.{digits}f}" if self.seeds > 1 else "")

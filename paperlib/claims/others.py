@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from statistics import mean, stdev
 
-from paperlib.claims.base import CONTRADICTED, NOT, PARTLY, Claim, Finding, Groups, gain, verdict
-from paperlib.experiments import Record, values
+from paperlib.claims.base import CONTRADICTED, NOT, PARTLY, Claim, Finding, Groups, elbo, gain, verdict
+from paperlib.experiments import values
 
 LONGER = 15, 35  # % of learning time that count as 20 to 30
 ROUGHLY = 0, 60
 
 
-def _diagonal(record: Record) -> float:
-    return record.numbers["judged"]["diagonal"]["elbo"]
-
-
 def _sparsenet_is_lower(runs: Groups) -> Finding:
-    lead = gain(runs["sparsenet"], runs["em-none"], _diagonal)
+    lead = gain(runs["sparsenet"], runs["em-none"], elbo)
     return Finding(f"EM minus sparsenet: {lead.text(1)} nats", lead.verdict, lead.seeds)
 
 

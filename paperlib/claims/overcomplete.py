@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import mean
 
-from paperlib.claims.base import NOT, Claim, Finding, Gain, Groups, NotRun, common_seeds, gain, graded
+from paperlib.claims.base import Claim, Finding, Groups, NotRun, common_seeds, gain, graded
 from paperlib.experiments import Record, spread
 from paperlib.experiments.overcomplete import evenness, octaves, share_of_kind
 
@@ -51,10 +51,6 @@ def _elbo(record: Record) -> float:
     return record.numbers["judged"]["elbo"]
 
 
-def _positive(more: Gain) -> bool:
-    return more.value > 0 and more.verdict != NOT
-
-
 def _half_textures(conditions: Conditions) -> Judgement:
     shares = _percent(conditions["to1"], "texture")
     return f"{spread(shares, 0)} %", HALF[0] <= mean(shares) <= HALF[1]
@@ -68,7 +64,7 @@ def _marginal(conditions: Conditions) -> Judgement:
 
 def _prior_gives_gabors(conditions: Conditions) -> Judgement:
     more = gain(conditions["to1"], conditions["to2"], lambda r: 100 * share_of_kind(r, "Gabor"))
-    return f"{spread(_percent(conditions['to2'], 'Gabor'), 0)} % Gabors, {more.text(0)} more", _positive(more)
+    return f"{spread(_percent(conditions['to2'], 'Gabor'), 0)} % Gabors, {more.text(0)} more", more.positive
 
 
 def _wide_range(conditions: Conditions) -> Judgement:
@@ -79,13 +75,13 @@ def _wide_range(conditions: Conditions) -> Judgement:
 
 def _sparser(conditions: Conditions) -> Judgement:
     more = gain(conditions["to1"], conditions["to2"], _gini)
-    return f"Gini index {more.text(3)}", _positive(more)
+    return f"Gini index {more.text(3)}", more.positive
 
 
 def _annealing_improves(conditions: Conditions) -> Judgement:
     gains = {m.__name__: gain(conditions["none"], conditions["to1"], m) for m in (_elbo, _gini)}
     text = f"ELBO {gains['_elbo'].text()} nats, Gini index {gains['_gini'].text(3)}"
-    return text, all(map(_positive, gains.values()))
+    return text, all(more.positive for more in gains.values())
 
 
 def _claim(section: str, words: str, judge: Callable[[Conditions], Judgement]) -> Claim:

@@ -21,7 +21,7 @@ from paperlib.inference.full import infer_full
 from paperlib.inference.lbfgs import infer_lbfgs
 from paperlib.objectives import entropy_elbo, optimal_noise_variance, optimal_prior_scales
 from paperlib.parallel import map_threads
-from paperlib.posteriors import FAMILIES, GaussianPosterior, concatenate
+from paperlib.posteriors import FAMILIES, GaussianPosterior, check_start, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.validation import check_positive, check_training_data
 
@@ -74,12 +74,8 @@ def fit_posterior(
     if family not in FAMILIES:
         raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
     check_positive(tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size)
-    startable = family == "full" or start is None or type(start) is FAMILIES[family]
-    if start is not None and (len(start) != len(x) or not startable):
-        raise InputError(
-            f"The start holds {len(start)} {type(start).__name__} posteriors, "
-            f"but {len(x)} of family {family!r} are wanted."
-        )
+    if start is not None and (family != "full" or len(start) != len(x)):  # full ones start from any family
+        check_start(start, len(x), family)
     batches = x.split(batch_size)
     posteriors: list[GaussianPosterior | None] = [None] * len(batches)
     noise_variance, prior_scales = initial_scales(x, dictionary.shape[1])

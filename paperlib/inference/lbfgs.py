@@ -15,7 +15,14 @@ from torch import Tensor
 from paperlib.errors import InputError
 from paperlib.inference.diagonal import cold_start
 from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
-from paperlib.posteriors import FAMILIES, DiagonalGaussian, FullGaussian, GaussianPosterior, LowRankGaussian
+from paperlib.posteriors import (
+    FAMILIES,
+    DiagonalGaussian,
+    FullGaussian,
+    GaussianPosterior,
+    LowRankGaussian,
+    check_start,
+)
 from paperlib.statistics import PosteriorStatistics
 from paperlib.validation import check_data, check_positive, check_training_data
 
@@ -65,11 +72,8 @@ def infer_lbfgs(
         raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
     if (prior_scales is None) != (noise_variance is None):
         raise InputError("Give both prior_scales and noise_variance, or neither to optimize them as well.")
-    if start is not None and (type(start) is not FAMILIES[family] or len(start) != len(x)):
-        raise InputError(
-            f"The start holds {len(start)} {type(start).__name__} posteriors, "
-            f"but {len(x)} of family {family!r} are wanted."
-        )
+    if start is not None:
+        check_start(start, len(x), family)
     weights = weights or EntropyWeights()
 
     def objective(posterior: GaussianPosterior) -> Float[Tensor, ""]:
