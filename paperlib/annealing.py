@@ -9,7 +9,7 @@ import numpy as np
 
 from paperlib.errors import InputError
 from paperlib.objectives import EntropyWeights
-from paperlib.validation import check_positive
+from paperlib.validation import check_choice, check_positive
 
 # The paper's ten-epoch schedules (Section 4.2, E.4): γ on the prior entropy, δ on the likelihood entropy.
 PRIOR_GAMMA = (10.0, 8.0, 6.0, 4.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
@@ -47,8 +47,7 @@ def schedule(kind: str | Sequence[EntropyWeights], n_epochs: int) -> list[Entrop
         for of_epoch in kind:
             check_positive(**asdict(of_epoch))
         return list(kind)
-    if kind not in KINDS:
-        raise InputError(f"Unknown annealing {kind!r}; choose one of {', '.join(KINDS)}.")
+    check_choice("annealing", kind, KINDS)
     if n_epochs < 1:
         raise InputError(f"The number of epochs must be at least 1, not {n_epochs}.")
     values, weights = KINDS[kind]

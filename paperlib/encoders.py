@@ -11,10 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-from paperlib.errors import InputError
 from paperlib.inference.lbfgs import RANK
 from paperlib.posteriors import FAMILIES, DiagonalGaussian, FullGaussian, GaussianPosterior, LowRankGaussian
-from paperlib.validation import check_positive
+from paperlib.validation import check_choice, check_positive
 
 LEAST_DEVIATION = 1e-3  # in units of the data: no posterior collapses
 FIRST_CORRELATION = 0.1  # of usual first weights: posteriors start nearly diagonal, and not far too wide
@@ -55,8 +54,7 @@ class Encoder(nn.Module):
         generator: torch.Generator,
     ):
         super().__init__()
-        if family not in FAMILIES:
-            raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
+        check_choice("posterior family", family, FAMILIES)
         check_positive(n_features=n_features, n_latents=n_latents, unit=float(unit))
         width = 2 * n_features
         self.family = family

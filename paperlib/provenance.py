@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
 from functools import cache
@@ -10,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+from paperlib.files import hash_files
 
 
 def versions() -> dict[str, str]:
@@ -37,10 +38,8 @@ def commit() -> str | None:
 @cache
 def code_hash() -> str:
     """Hash of paperlib's own sources."""
-    digest, here = hashlib.sha256(), Path(__file__).parent
-    for path in sorted(here.rglob("*.py")):
-        digest.update(f"{path.relative_to(here).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    here = Path(__file__).parent
+    return hash_files(here, here.rglob("*.py"))
 
 
 def device_name(device: str) -> str:

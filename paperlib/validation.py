@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral
 
 import torch
@@ -73,3 +74,16 @@ def check_positive(**numbers: int | float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise InputError(f"{name} must be positive, not {number}.")
+
+
+def check_choice(what: str, choice: str, choices: Iterable[str]) -> None:
+    """Refuse a `choice`, which the message calls `what`, that is none of `choices`.
+
+    Raises
+    ------
+    InputError
+        Naming all there are.
+    """
+    known = list(choices)
+    if choice not in known:
+        raise InputError(f"Unknown {what} {choice!r}; choose one of {', '.join(known)}.")

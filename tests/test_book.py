@@ -215,7 +215,7 @@ def test_the_plan_executes_nothing(project):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"profile": "huge"}, r"^Unknown profile 'huge': choose one of smoke, laptop, paper\.$"),
+        ({"profile": "huge"}, r"^Unknown profile 'huge'; choose one of smoke, laptop, paper\.$"),
         ({"only": ["third", "first"]}, r"^Unknown notebook third: choose from first, second\.$"),
         ({"jobs": 0}, r"^JOBS must be at least 1, but is 0\.$"),
     ],

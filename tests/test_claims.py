@@ -100,3 +100,25 @@ def test_overcomplete_claims_are_of_more_fields_than_pixels(n_textures, n_latent
     else:
         assert finding.verdict == ("reproduced" if n_textures == 9 else "not reproduced")
         assert f"{100 * n_textures / n_latents:.0f}" in finding.ours
+
+
+@pytest.mark.parametrize(
+    ("entropy", "pixels", "verdict"),
+    [(-310.0, 60.0, "reproduced"), (-310.0, 15.0, "partly"), (0.0, 15.0, "not reproduced")],
+)
+def test_fields_differ_where_entropies_are_alike(entropy, pixels, verdict):
+    def row(weight, kind, posterior_entropy, size):
+        entropies = dict.fromkeys(("prior_entropy", "likelihood_entropy"), 0.0)
+        weights = {"prior_weight": 1.0, "likelihood_weight": 1.0} | {f"{kind}_weight": weight}
+        return entropies | weights | {"posterior_entropy": posterior_entropy, "pixels": size}
+
+    found = {
+        f"paper-{kind}-{seed}": record(f"paper-{kind}-{seed}", {"history": rows})
+        for seed in range(2)
+        for kind, rows in {
+            "prior": [row(10, "prior", -300.0, 10.0), row(1, "prior", 0.0, 1.0), {}],
+            "likelihood": [row(0.1, "likelihood", entropy, pixels), row(1, "likelihood", -300.0, 99.0), {}],
+        }.items()
+    }
+    (claim,) = (claim for claim in CLAIMS if "yet very different" in claim.words)
+    assert claim.find_in(found).verdict == verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from paperlib.data import bar_fields
 from paperlib.errors import InputError
-from paperlib.metrics import dead_fields, gini, is_recovered, match_fields, posterior_gini
+from paperlib.metrics import dead_fields, fine_fields, gini, is_recovered, match_fields, posterior_gini
 from paperlib.posteriors import DiagonalGaussian
 
 # not only zeros, and nothing so small that its square or ratio underflows
@@ -154,3 +155,15 @@ def test_dead_fields_are_those_far_below_the_noise():
     scales = torch.tensor([1.0, 1e-6, 0.3, 0.019])
     assert dead_fields(scales, torch.tensor(0.04)).tolist() == [1, 3]
     assert dead_fields(scales, torch.tensor(1e-14)).tolist() == []
+
+
+def test_fine_fields_are_localized_waves_of_high_frequency():
+    axis = torch.arange(16.0) - 7.5
+    row, column = torch.meshgrid(axis, axis, indexing="ij")
+
+    def wave(frequency, width):
+        return torch.cos(2 * math.pi * frequency * row) * torch.exp(-(row**2 + column**2) / (2 * width**2))
+
+    noise = torch.randn(16, 16, generator=torch.Generator().manual_seed(0))
+    fields = torch.stack([wave(0.35, 1.5), wave(0.1, 1.5), wave(0.35, 100.0), noise], 0).flatten(1).T
+    assert fine_fields(fields / fields.norm(dim=0)).tolist() == [0]

@@ -19,10 +19,9 @@ from paperlib.experiments.overcomplete import (
     falling_weights,
     gabor_fits,
     learn_overcomplete,
-    mean_frequency,
-    peak_frequency,
 )
 from paperlib.gabor import GaborFit
+from paperlib.metrics import mean_frequency, peak_frequency
 from paperlib.statistics import PosteriorStatistics
 
 

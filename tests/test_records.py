@@ -10,7 +10,7 @@ import pytest
 
 from paperlib.data import Images
 from paperlib.errors import InputError
-from paperlib.experiments import Outcome, Record, Results, by_seed, paired, read_records, spread, values
+from paperlib.experiments import Outcome, Record, Results, by_seed, read_records, spread, values
 from paperlib.experiments.records import FIELDS, read_record
 
 ROOT = Path(__file__).parents[1]
@@ -116,7 +116,6 @@ def test_summaries_over_seeds():
     assert values(groups["x"], "a", "b") == [1.0, 2.0, 3.0]
     assert spread(values(groups["x"], "a", "b")) == "2.00 ± 1.00"
     assert spread([1.234], 1) == "1.2"
-    assert paired(groups["x"], groups["y"][:2], lambda record: record.numbers["a"]["b"]) == (2.0, 0.0)
 
 
 @pytest.mark.parametrize(

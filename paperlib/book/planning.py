@@ -13,8 +13,10 @@ import yaml
 from nbformat import NotebookNode
 
 from paperlib.book.notebooks import find_notebooks, read_notebook
-from paperlib.book.tasks import ImagesChoice, Task, hash_files, sha256
+from paperlib.book.tasks import ImagesChoice, Task, sha256
 from paperlib.errors import InputError
+from paperlib.files import hash_files
+from paperlib.validation import check_choice
 
 PROFILES = ("smoke", "laptop", "paper")
 
@@ -36,8 +38,7 @@ def plan(
     list of Task
         In the order of the book.
     """
-    if profile not in PROFILES:
-        raise InputError(f"Unknown profile {profile!r}: choose one of {', '.join(PROFILES)}.")
+    check_choice("profile", profile, PROFILES)
     entries = read_profiles(root)
     if unknown := sorted(set(only) - set(entries)):
         raise InputError(f"Unknown notebook {', '.join(unknown)}: choose from {', '.join(entries)}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paperlib.claims import amortization, annealing, bars, natural_images, others, overcomplete
-from paperlib.claims.base import VERDICTS, Claim, Finding, Groups
+from paperlib.claims.base import HEAD, VERDICTS, Claim, Finding, Groups
 from paperlib.experiments import Record
 from paperlib.plotting import Table
 
@@ -24,13 +24,7 @@ CLAIMS = [
 
 def claims_table(page: str, records: Mapping[str, Record]) -> Table:
     """The claims that a page of the book shows, judged by records of that page, whatever their size."""
-    rows = []
-    for claim in CLAIMS:
-        if claim.page == page:
-            found = claim.find_in(records)
-            seeds = str(found.seeds or "–")
-            rows.append([claim.section, claim.words, found.ours, f"**{found.verdict}**", seeds])
-    return Table(["section", "the paper", "ours", "verdict", "seeds"], rows)
+    return Table(HEAD, [claim.row(claim.find_in(records)) for claim in CLAIMS if claim.page == page])
 
 
-__all__ = ["CLAIMS", "VERDICTS", "Claim", "Finding", "Groups", "claims_table"]
+__all__ = ["CLAIMS", "HEAD", "VERDICTS", "Claim", "Finding", "Groups", "claims_table"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from statistics import mean
 
 from paperlib.claims.base import (
@@ -12,6 +13,7 @@ from paperlib.claims.base import (
     Claim,
     Finding,
     Groups,
+    common_seeds,
     epochs,
     gain,
     graded,
@@ -19,10 +21,12 @@ from paperlib.claims.base import (
     verdict,
 )
 from paperlib.experiments import Record, spread
+from paperlib.metrics import LOCALIZED
 
-LOCALIZED = 1 / 6  # of D: effective pixels of a localized field, half of what noise has
 SIMILAR = 0.1  # in the share of Gabors
 FEW = 0.05  # of the latents
+ALIKE = 50.0  # nats, of entropies that change by hundreds
+DIFFERENT = 2.0  # times the effective pixels
 AS_PLAIN = "without annealing"
 
 
@@ -67,6 +71,37 @@ def _likelihood_is_less_localized(runs: Groups) -> Finding:
     more = gain(runs["paper-prior"], runs["paper-likelihood"], partial(_annealed_half, key="pixels"))
     text = f"effective pixels in the first half, likelihood minus prior: {more.text(0)}"
     return Finding(text, more.verdict, more.seeds)
+
+
+def _fine_fields_emerge(runs: Groups) -> Finding:
+    counts = [[row["fine"] for row in epochs(record)] for record in runs["paper-prior"]]
+    early, end = ([count[epoch] for count in counts] for epoch in (0, -1))
+    text = f"fine localized fields: {spread(early, 0)} after epoch 1, {spread(end, 0)} at the end"
+    return Finding(text, graded(last > first for first, last in zip(early, end, strict=True)), len(counts))
+
+
+def _distance(pair: tuple[dict, dict]) -> float:
+    """Largest difference of two epochs' entropies in nats."""
+    return max(abs(pair[0][key] - pair[1][key]) for key in TABLE_1_KEYS[1:])
+
+
+def _annealed(runs: Groups, kind: str) -> dict[int, list[dict]]:
+    """The epochs by seed whose weights are not yet 1."""
+    return {
+        record.config["seed"]: [row for row in epochs(record) if row[f"{kind}_weight"] != 1]
+        for record in runs[f"paper-{kind}"]
+    }
+
+
+def _different_fields(runs: Groups) -> Finding:
+    prior, likelihood = _annealed(runs, "prior"), _annealed(runs, "likelihood")
+    seeds = common_seeds(runs["paper-prior"], runs["paper-likelihood"])
+    pairs = [min(product(prior[seed], likelihood[seed]), key=_distance) for seed in seeds]
+    distances, ratios = map(_distance, pairs), [after["pixels"] / before["pixels"] for before, after in pairs]
+    furthest = max(distances)
+    text = f"in the closest annealed epochs, entropies up to {furthest:.0f} nats apart, fields of likelihood "
+    text += f"annealing {spread(ratios, 1)} times as large"
+    return Finding(text, graded([furthest < ALIKE, min(ratios) > DIFFERENT]), len(seeds))
 
 
 def _collapsed(runs: Groups, kind: str) -> tuple[list[int], list[int]]:
@@ -172,6 +207,10 @@ CLAIMS = [
           "annealing", "fig-entropies", _sparse_during_both),
     Claim("4.2, E.4, Fig. 11", "Fields are less localized during likelihood than during prior annealing.",
           "annealing", "fig-entropies", _likelihood_is_less_localized),
+    Claim("E.4, Fig. 10", "As prior annealing decays, more Gabors of high frequency emerge.",
+          "annealing", "fig-entropies", _fine_fields_emerge),
+    Claim("E.4, Table 1", "During the two annealings entropies can be similar and fields yet very different.",
+          "annealing", "fig-entropies", _different_fields),
     Claim("E.4", "With likelihood annealing posteriors of some latents collapse; latents come in gradually.",
           "annealing", "collapse-counted", _dimensions_collapse),
     Claim("E.4", "Fields that explain nothing disappear entirely as likelihood annealing ends.",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import mean, stdev
 
-from paperlib.experiments import Record, by_seed, paired, read_records
+from paperlib.experiments import Record, by_seed, read_records
 from paperlib.experiments.images import own_family
 
 REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not reproduced"
 CONTRADICTED, UNCHECKABLE, MISSING = "contradicted", "not checkable", "not run yet"
+HEAD = ["section", "the paper", "ours", "verdict", "seeds"]  # of tables of claims
 VERDICTS = (REPRODUCED, PARTLY, NOT, CONTRADICTED, UNCHECKABLE, MISSING)
 
 
@@ -45,6 +48,10 @@ class Claim:
     page: str
     anchor: str
     judge: Callable[[Groups], Finding]
+
+    def row(self, found: Finding) -> list[str]:
+        """Cells of a table under `HEAD`."""
+        return [self.section, self.words, found.ours, f"**{found.verdict}**", str(found.seeds or "–")]
 
     def find(self, results: Path) -> Finding:
         """What the records in the folders of `results`, one a page, say."""
@@ -112,8 +119,11 @@ class Gain:
 
 def gain(first: Sequence[Record], second: Sequence[Record], measure: Callable[[Record], float]) -> Gain:
     """Second minus first, over the seeds both have; `NotRun` if there are none."""
-    common = common_seeds(first, second)
-    return Gain(*paired(first, second, measure), len(common))
+    seeds = common_seeds(first, second)
+    before, after = ({r.config["seed"]: measure(r) for r in group} for group in (first, second))
+    gaps = [after[seed] - before[seed] for seed in seeds]
+    error = stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.inf
+    return Gain(mean(gaps), error, len(gaps))
 
 
 def common_seeds(*groups: Sequence[Record]) -> list[int]:

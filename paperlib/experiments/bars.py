@@ -16,13 +16,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.data import BarsData, bars
-from paperlib.errors import InputError
 from paperlib.experiments.records import Outcome, Record
 from paperlib.inference import fit_posterior, infer_full
 from paperlib.metrics import is_recovered, match_fields
 from paperlib.objectives import entropies, entropy_elbo
 from paperlib.trainers import FitResult, fit_em, fit_jointly, fit_restarts
 from paperlib.trainers.polish import polish_dictionary
+from paperlib.validation import check_choice
 
 PROCEDURES: dict[str, Callable[..., FitResult]] = {
     "joint": fit_jointly, "restarts": fit_restarts, "em": fit_em,
@@ -59,8 +59,7 @@ def learn_bars(
     InputError
         If the procedure is unknown, or the trainer refuses its options.
     """
-    if procedure not in PROCEDURES:
-        raise InputError(f"Unknown procedure {procedure!r}; choose one of {', '.join(PROCEDURES)}.")
+    check_choice("procedure", procedure, PROCEDURES)
     data = make_bars(seed, n_points)
     result = PROCEDURES[procedure](data.x, n_latents, generator=seeded(seed), progress=False, **options)
     dictionary = result.model.dictionary

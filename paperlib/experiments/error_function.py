@@ -13,13 +13,13 @@ from torch import Tensor
 
 from paperlib import special
 from paperlib.data import Images, PatchSampler
-from paperlib.errors import InputError
 from paperlib.experiments.records import Outcome
 from paperlib.inference import fit_posterior
 from paperlib.objectives import entropy_elbo
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import fit_paper_em
+from paperlib.validation import check_choice
 
 FUNCTIONS = ("torch", "burmann")
 TEST_SEED = 10_000  # of the patches that dictionaries are judged on
@@ -69,8 +69,7 @@ def learn_with_error_function(
     InputError
         If the function is unknown.
     """
-    if function not in FUNCTIONS:
-        raise InputError(f"Unknown error function {function!r}; choose one of {', '.join(FUNCTIONS)}.")
+    check_choice("error function", function, FUNCTIONS)
     x = PatchSampler(images, patch_size, seed=0).draw(n_patches)
     x_test = PatchSampler(images, patch_size, seed=TEST_SEED).draw(n_test)
     ends = [time.process_time()]

@@ -18,11 +18,16 @@ from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
 from paperlib.encoders import Encoder
-from paperlib.errors import InputError
 from paperlib.experiments.records import Outcome, Record
 from paperlib.gabor import fit_gabors
 from paperlib.inference import closed_form_scales, fit_posterior
-from paperlib.metrics import LEAST_INFORMATION, effective_pixels, latent_information, posterior_gini
+from paperlib.metrics import (
+    LEAST_INFORMATION,
+    effective_pixels,
+    fine_fields,
+    latent_information,
+    posterior_gini,
+)
 from paperlib.model import normalize_columns
 from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
 from paperlib.posteriors import GaussianPosterior
@@ -37,6 +42,7 @@ from paperlib.trainers import (
     fit_em,
     fit_paper_em,
 )
+from paperlib.validation import check_choice
 
 METHODS: dict[str, Callable[..., FitResult]] = {
     "paper": fit_paper_em,
@@ -99,13 +105,12 @@ def learn_images(
     InputError
         If the method is unknown.
     """
-    if method not in METHODS:
-        raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
+    check_choice("method", method, METHODS)
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
     x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
-    family = "full" if method == "full" else "diagonal"
     traced = x_test[:TRACED_POINTS]
-    trace = _Trace(x[-GINI_POINTS:], traced, family, -(-n_epochs // TRACED_EPOCHS), keep_fields)
+    family, interval = _optimal_family(method), -(-n_epochs // TRACED_EPOCHS)
+    trace = _Trace(x[-GINI_POINTS:], traced, family, interval, keep_fields)
     result = METHODS[method](
         x, n_latents, n_epochs=n_epochs, annealing=entropy_weights(annealing), callback=trace, progress=False,
         generator=torch.Generator().manual_seed(seed), **options,
@@ -137,7 +142,12 @@ def own_family(record: Record) -> str:
     """Whose posteriors the method of a record has, a key of `judged`: `encoder`, `full` or `diagonal`."""
     if "encoder" in record.numbers["judged"]:
         return "encoder"
-    return "full" if record.config["method"] == "full" else "diagonal"
+    return _optimal_family(record.config["method"])
+
+
+def _optimal_family(method: str) -> str:
+    """Family of the optimal posteriors that a method's dictionaries are judged with as they are learned."""
+    return "full" if method == "full" else "diagonal"
 
 
 def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], family: str) -> dict:
@@ -171,8 +181,8 @@ class _Trace:
     Rows are those of the trainer's history (`elbo` and entropies of the posteriors gathered in the pass) with
     `seconds` of CPU time, `gini` and `collapsed` latents of the present posteriors of the last training
     patches, which the paper's EM, whose order is fixed, has visited last; `pixels` (median effective number
-    of a field's) and, every few epochs, `held_out`, the ELBO of TRACED_POINTS test patches: by the encoder
-    where there is one, else with optimal posteriors of the family.
+    of a field's), how many fields are `fine` and, every few epochs, `held_out`, the ELBO of TRACED_POINTS
+    test patches: by the encoder where there is one, else with optimal posteriors of the family.
     """
 
     def __init__(self, x: Tensor, x_test: Tensor, family: str, interval: int, keep_fields: bool):
@@ -196,6 +206,7 @@ class _Trace:
         information = latent_information(posterior)
         row["gini"], row["gini_sd"] = posterior_gini(posterior, generator=torch.Generator().manual_seed(0))
         row["pixels"] = float(effective_pixels(dictionary).median())
+        row["fine"] = len(fine_fields(dictionary))
         row["collapsed"] = int((information < COLLAPSED).sum())
         if len(self.rows) % self.interval == 0:
             row["held_out"] = self.held_out(dictionary, encoder)

@@ -16,12 +16,18 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
-from paperlib.errors import InputError
 from paperlib.experiments.images import TEST_SEED, judge_posterior
 from paperlib.experiments.records import Outcome, Record
 from paperlib.gabor import GaborFit, fit_gabors
 from paperlib.inference import closed_form_scales, fit_posterior, infer_diagonal
-from paperlib.metrics import dead_fields, effective_pixels, posterior_gini
+from paperlib.metrics import (
+    HIGH_FREQUENCY,
+    dead_fields,
+    effective_pixels,
+    mean_frequency,
+    peak_frequency,
+    posterior_gini,
+)
 from paperlib.objectives import EntropyWeights, entropy_elbo, optimal_noise_variance
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.runs import GINI_POINTS
@@ -33,8 +39,6 @@ GABOR_SHARE = 0.5  # of a Gabor's energy, that its Gabor fit explains at least
 NARROW = 0.25  # of the patch's side, the smaller width of a Gabor's window at most
 PERIODS = 1.0  # in the width of a Gabor's window along its wave, at most; gratings have more
 SPREAD = 0.25  # of the patch's pixels, the effective number of a texture at least
-HIGH_FREQUENCY = 0.25  # cycles a pixel, half of what pixels can show along an axis
-PADDING = 4  # times the patch's side, for spectra
 KEPT = ("step", "phase", "elbo", "prior_weight")
 TOLERANCE = 1e-2  # nats a data point that a round of inference on test patches must gain
 
@@ -176,7 +180,7 @@ def classify(
     gabor : tensor (H, 7)
         Rows of fits, see `gabor_fits`.
     pixels, frequency : tensors (H,)
-        `paperlib.metrics.effective_pixels` and `mean_frequency`.
+        `paperlib.metrics.effective_pixels` and `paperlib.metrics.mean_frequency`.
     side : int
         Of the patches, in pixels.
     """
@@ -239,35 +243,6 @@ def contributions(
     second_moment = (mean.square() + posterior.variance.double()).sum(0)
     aligned = (mean * (residual @ dictionary)).sum(0) - (dictionary * posterior.spread(dictionary)).sum(0)
     return (second_moment + 2 * aligned) / len(x)
-
-
-def mean_frequency(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, " H"]:
-    """Mean of |f| over the power spectrum of each square field, cycles a pixel; 0.38 for white noise."""
-    power, frequency = _spectrum(dictionary)
-    return (power * frequency).sum(1) / power.sum(1)
-
-
-def peak_frequency(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, " H"]:
-    """Frequency |f| at which the power spectrum of each square field is largest, cycles a pixel."""
-    power, frequency = _spectrum(dictionary)
-    return frequency[power.argmax(1)]
-
-
-def _spectrum(dictionary: Float[Tensor, "D H"]) -> tuple[Float[Tensor, "H F"], Float[Tensor, " F"]]:
-    """Power spectra, between frequencies by zero padding, and |f| there.
-
-    Raises
-    ------
-    InputError
-        If D is not a square number.
-    """
-    side = round(len(dictionary) ** 0.5)
-    if side**2 != len(dictionary):
-        raise InputError(f"Fields of {len(dictionary)} pixels are not square.")
-    padded = (PADDING * side, PADDING * side)
-    power = torch.fft.fft2(dictionary.T.reshape(-1, side, side), padded).abs().square()
-    axis = torch.fft.fftfreq(PADDING * side, dtype=power.dtype, device=power.device)
-    return power.flatten(1), torch.hypot(axis[:, None], axis).flatten()
 
 
 def gabor_fits(gabor: Float[Tensor, "H 7"]) -> list[GaborFit]:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from paperlib.baselines import Cost, fit_sparsenet, learn_ica, learn_minibatch_dictionary, learn_pca
 from paperlib.data import Images, PatchSampler
-from paperlib.errors import InputError
 from paperlib.experiments.images import TEST_SEED, judge_dictionary
 from paperlib.experiments.records import Outcome
 from paperlib.trainers import fit_em
+from paperlib.validation import check_choice
 
 FINAL_BATCHES = 2_000  # of sparsenet, or its last fifth if that is less, whose mean is its final cost
 SPANS = 50  # of batches, over which its costs are averaged
@@ -65,8 +65,7 @@ def score_learner(
     InputError
         If the learner is unknown, or refuses its options.
     """
-    if learner not in LEARNERS:
-        raise InputError(f"Unknown learner {learner!r}; choose one of {', '.join(LEARNERS)}.")
+    check_choice("learner", learner, LEARNERS)
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
     x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
     started = time.process_time()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
@@ -34,16 +33,3 @@ def spread(numbers: Sequence[float], digits: int = 2) -> str:
     if len(numbers) == 1:
         return f"{numbers[0]:.{digits}f}"
     return f"{mean(numbers):.{digits}f} ± {stdev(numbers):.{digits}f}"
-
-
-def paired(
-    first: Sequence[Record], second: Sequence[Record], measure: Callable[[Record], float]
-) -> tuple[float, float]:
-    """Mean and standard error of a measure's difference, second minus first, over the seeds both have.
-
-    The standard error is infinite for a single seed.
-    """
-    partners = {record.config["seed"]: record for record in first}
-    common = [record for record in second if record.config["seed"] in partners]
-    gaps = [measure(record) - measure(partners[record.config["seed"]]) for record in common]
-    return mean(gaps), stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.inf

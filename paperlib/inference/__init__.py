@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.errors import InputError
 from paperlib.inference.diagonal import infer_diagonal
 from paperlib.inference.full import infer_full
 from paperlib.inference.lbfgs import infer_lbfgs
@@ -23,7 +22,7 @@ from paperlib.objectives import entropy_elbo, optimal_noise_variance, optimal_pr
 from paperlib.parallel import map_threads
 from paperlib.posteriors import FAMILIES, GaussianPosterior, check_start, concatenate
 from paperlib.statistics import PosteriorStatistics
-from paperlib.validation import check_positive, check_training_data
+from paperlib.validation import check_choice, check_positive, check_training_data
 
 __all__ = [
     "closed_form_scales", "fit_posterior", "infer_diagonal", "infer_full", "infer_lbfgs", "initial_scales",
@@ -71,8 +70,7 @@ def fit_posterior(
         If data are not finite, shapes disagree, the family is unknown or a number is not positive.
     """
     check_training_data(x, n_features=dictionary.shape[0])
-    if family not in FAMILIES:
-        raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
+    check_choice("posterior family", family, FAMILIES)
     check_positive(tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size)
     if start is not None and (family != "full" or len(start) != len(x)):  # full ones start from any family
         check_start(start, len(x), family)

@@ -24,7 +24,7 @@ from paperlib.posteriors import (
     check_start,
 )
 from paperlib.statistics import PosteriorStatistics
-from paperlib.validation import check_data, check_positive, check_training_data
+from paperlib.validation import check_choice, check_data, check_positive, check_training_data
 
 RANK = 5  # of low-rank posteriors, where no start says otherwise (the paper's, E.3)
 TOO_LARGE = 1e12  # a loss that no step is accepted at, whose square the interpolation can take in float32
@@ -68,8 +68,7 @@ def infer_lbfgs(
     check = check_data if prior_scales is not None else check_training_data
     check(x, n_features=dictionary.shape[0])
     check_positive(max_iterations=max_iterations, history=history)
-    if family not in FAMILIES:
-        raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(FAMILIES)}.")
+    check_choice("posterior family", family, FAMILIES)
     if (prior_scales is None) != (noise_variance is None):
         raise InputError("Give both prior_scales and noise_variance, or neither to optimize them as well.")
     if start is not None:

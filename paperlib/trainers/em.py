@@ -38,7 +38,7 @@ from paperlib.trainers.polish import BATCH_SIZE, polish_dictionary
 from paperlib.trainers.result import FitResult, history_row
 from paperlib.trainers.running import newest_share, running_scales
 from paperlib.trainers.visit import Visit, visit
-from paperlib.validation import check_positive, check_training_data
+from paperlib.validation import check_choice, check_positive, check_training_data
 
 MOMENTUM = 0.8
 AVERAGING = 6  # of t dictionaries passed, about the last t / AVERAGING count
@@ -199,8 +199,7 @@ def fit_em(
     FloatingPointError
         If learning leaves the finite numbers.
     """
-    if family not in FAMILIES:
-        raise InputError(f"Unknown posterior family {family!r} of EM; choose one of {', '.join(FAMILIES)}.")
+    check_choice("posterior family", family, FAMILIES)
     check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size,
                    learning_rate=learning_rate, n_steps=1 if n_steps is None else n_steps)  # fmt: skip
     first_polish = FAMILIES["diagonal"].polish if polish is None else polish

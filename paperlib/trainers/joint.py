@@ -17,14 +17,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from paperlib.annealing import schedule
-from paperlib.errors import InputError
 from paperlib.inference import E_STEPS
 from paperlib.inference.lbfgs import climb, from_free, make_optimizer, to_free
 from paperlib.model import normalize_columns
 from paperlib.objectives import EntropyWeights, annealed_elbo, entropies
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.result import FitResult, history_row
-from paperlib.validation import check_positive, check_training_data
+from paperlib.validation import check_choice, check_positive, check_training_data
 
 
 def fit_jointly(
@@ -84,8 +83,7 @@ def fit_jointly(
         n_latents=n_latents, initial_width=initial_width, max_calls=max_calls,
         iterations_per_call=iterations_per_call, history=history,
     )  # fmt: skip
-    if family not in E_STEPS:
-        raise InputError(f"Unknown posterior family {family!r}; choose one of {', '.join(E_STEPS)}.")
+    check_choice("posterior family", family, E_STEPS)
     annealed = [weights for weights in schedule(annealing, 10) if weights != EntropyWeights()]
 
     started = time.perf_counter()
