@@ -101,7 +101,7 @@ def plot_gaps(gaps: Mapping[str, Sequence[tuple[float, float]]], title: str | No
     gaps : mapping
         Label → (approximation gap, amortization gap) in nats, a pair for each seed.
     """
-    figure = new_figure(8, 1.1 + 0.42 * len(gaps))
+    figure = new_figure(8, 1.4 + 0.42 * len(gaps))
     axes = figure.subplots()
     for row, pairs in enumerate(gaps.values()):
         approximation, amortization = np.mean(pairs, axis=0)
@@ -113,7 +113,7 @@ def plot_gaps(gaps: Mapping[str, Sequence[tuple[float, float]]], title: str | No
     axes.set_yticks(range(len(gaps)), list(gaps))
     axes.invert_yaxis()
     axes.set(xlabel="nats a patch below the best full-covariance Gaussian", xlim=(0, None), title=title)
-    axes.legend(loc="best")
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 

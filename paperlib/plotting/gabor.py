@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse
 from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import FixedLocator, NullLocator
 from torch import Tensor
@@ -18,7 +17,7 @@ from torch import Tensor
 from paperlib.gabor import GaborFit
 from paperlib.plotting.style import COLORS, new_figure, styled
 
-SHOWN = 40  # ellipses; more would hide each other
+SHOWN = 60  # ridges; more would hide each other
 HIGHEST = 0.5  # cycles a pixel, along an axis
 KIND_COLORS = (COLORS[0], COLORS[1], "0.6")
 MARKERS = "o^s"
@@ -31,9 +30,9 @@ def plot_gabors(
     """Fitted Gabor functions, a row a label of `fits`: frequency and direction, places and sizes, widths.
 
     On the left the distance from the center is the wave's frequency and the angle its direction.  In the
-    middle the centers, and for the first `SHOWN` fits an ellipse with half the window's standard deviations
-    as half axes.  On the right the widths along and across the wave over its frequency; dashed lines are a
-    quarter of a period and a whole one.
+    middle the centers, and for the first `SHOWN` fits the ridge through it, as long as the window's standard
+    deviation across the wave.  On the right the widths along and across the wave over its frequency; dashed
+    lines are a quarter of a period and a whole one.
     """
     figure = new_figure(9, 2.9 * len(fits))
     for row, (label, some) in zip(
@@ -127,9 +126,9 @@ def _draw_waves(axes: PolarAxes, fits: Sequence[GaborFit]) -> None:
 
 def _draw_places(axes: Axes, fits: Sequence[GaborFit], patch_shape: tuple[int, int]) -> None:
     for fit in fits[:SHOWN]:
-        (row, column), (along, across), (down, right) = fit.center, fit.widths, fit.wave_vector
-        angle = math.degrees(math.atan2(down, right))
-        axes.add_patch(Ellipse((column, row), along, across, angle=angle, fill=False, color=COLORS[0]))
+        (row, column), half = fit.center, fit.widths[1] / 2
+        right, down = half * math.sin(fit.direction), half * math.cos(fit.direction)  # across the wave
+        axes.plot([column - right, column + right], [row - down, row + down], color=COLORS[0], alpha=0.7)
     centers = np.array([fit.center for fit in fits]).reshape(-1, 2)
     axes.plot(centers[:, 1], centers[:, 0], ".", markersize=3, color=COLORS[1])
     height, width = patch_shape

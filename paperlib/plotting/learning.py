@@ -64,6 +64,7 @@ def plot_history(
         if x == "step" and (last := _last_annealed(histories)):
             axes.axvspan(0, last, color="0.92", zorder=0)
         axes.set(xlabel=X_LABELS[x], ylabel=name)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=x == "step"))
         if lowest is not None:
             axes.set_ylim(bottom=lowest)
     lines = [Line2D([], [], color=color) for color in colors.values()]

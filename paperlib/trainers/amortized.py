@@ -245,7 +245,7 @@ class _Learner:
         self.dictionary = normalize_columns(dictionary).requires_grad_()
         self.parameters = [*self.encoder.parameters(), self.dictionary]
         self.optimizer = torch.optim.Adam(
-            [{"params": self.parameters[:-1]}, {"params": self.parameters[-1:]}], lr=0.0
+            [{"params": self.parameters[:-1]}, {"params": self.parameters[-1:]}], lr=0.0, fused=True
         )
         self.noise_variance, self.prior_scales = initial_scales(x, n_latents)
         self.seen = 0
