@@ -38,15 +38,11 @@ class SparseCodingModel:
     noise_variance: Float[Tensor, ""]
 
     def __post_init__(self) -> None:
-        norms = self.dictionary.norm(dim=0)
-        if not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
-            raise InputError(
-                "The dictionary's columns must have unit norm; apply paperlib.model.normalize_columns first."
-            )
-        if self.prior_scales.shape != norms.shape:
+        check_unit_columns(self.dictionary)
+        if self.prior_scales.shape != (self.n_latents,):
             raise InputError(
                 f"prior_scales has shape {tuple(self.prior_scales.shape)}, but the dictionary has "
-                f"{len(norms)} columns; give one scale for each column."
+                f"{self.n_latents} columns; give one scale for each column."
             )
         scales = torch.cat([self.prior_scales, self.noise_variance.reshape(1)])
         if not (torch.isfinite(scales).all() and (scales > 0).all()):
@@ -109,3 +105,18 @@ def normalize_columns(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
     if not bool((torch.isfinite(norms) & (norms > 0)).all()):
         raise InputError("A dictionary column is zero or not finite; each needs a positive, finite norm.")
     return dictionary / norms
+
+
+def check_unit_columns(dictionary: Float[Tensor, "D H"]) -> None:
+    """Refuse a dictionary whose columns are not of unit norm: λ has their size (Eq. 5).
+
+    Raises
+    ------
+    InputError
+        If one is off by more than 10⁻⁴, or not finite.
+    """
+    norms = dictionary.norm(dim=0)
+    if not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
+        raise InputError(
+            "The dictionary's columns must have unit norm; apply paperlib.model.normalize_columns first."
+        )

@@ -167,6 +167,8 @@ def test_bad_input_is_refused_in_one_sentence(x, family, message):
     dictionary = problem(dtype=torch.float32)[1].dictionary
     with pytest.raises(ValueError, match=message):
         fit_posterior(x, dictionary, family)
+    with pytest.raises(ValueError, match="unit norm"):
+        fit_posterior(torch.ones(3, 12), 2 * dictionary)
 
 
 @pytest.mark.parametrize(

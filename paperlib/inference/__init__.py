@@ -18,6 +18,7 @@ from torch import Tensor
 from paperlib.inference.diagonal import infer_diagonal
 from paperlib.inference.full import infer_full
 from paperlib.inference.lbfgs import infer_lbfgs
+from paperlib.model import check_unit_columns
 from paperlib.objectives import entropy_elbo, optimal_noise_variance, optimal_prior_scales
 from paperlib.parallel import map_threads
 from paperlib.posteriors import FAMILIES, GaussianPosterior, check_start, concatenate
@@ -67,9 +68,11 @@ def fit_posterior(
     Raises
     ------
     InputError
-        If data are not finite, shapes disagree, the family is unknown or a number is not positive.
+        If data are not finite, shapes disagree, columns are not of unit norm, the family is unknown or a
+        number is not positive.
     """
     check_training_data(x, n_features=dictionary.shape[0])
+    check_unit_columns(dictionary)
     check_choice("posterior family", family, FAMILIES)
     check_positive(tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size)
     if start is not None and (family != "full" or len(start) != len(x)):  # full ones start from any family
