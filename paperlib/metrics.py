@@ -139,6 +139,13 @@ def _spectrum(dictionary: Float[Tensor, "D H"]) -> tuple[Float[Tensor, "H F"], F
     return power.flatten(1), torch.hypot(axis[:, None], axis).flatten()
 
 
+def energy_outside(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"]) -> float:
+    """Share of the data's energy outside the span of the fields, which no code can explain."""
+    fields, sizes, _ = torch.linalg.svd(dictionary.double(), full_matrices=False)
+    inside = x.double() @ fields[:, sizes > torch.finfo(dictionary.dtype).eps * sizes.max()]
+    return 1 - float(inside.square().sum() / x.double().square().sum())
+
+
 def latent_information(posterior: GaussianPosterior) -> Float[Tensor, " H"]:
     """Nats a data point that each latent tells: KL of its marginal posterior and the prior, on average.
 

@@ -14,7 +14,15 @@ from hypothesis.extra.numpy import arrays
 
 from paperlib.data import bar_fields
 from paperlib.errors import InputError
-from paperlib.metrics import dead_fields, fine_fields, gini, is_recovered, match_fields, posterior_gini
+from paperlib.metrics import (
+    dead_fields,
+    energy_outside,
+    fine_fields,
+    gini,
+    is_recovered,
+    match_fields,
+    posterior_gini,
+)
 from paperlib.posteriors import DiagonalGaussian
 
 # not only zeros, and nothing so small that its square or ratio underflows
@@ -167,3 +175,14 @@ def test_fine_fields_are_localized_waves_of_high_frequency():
     noise = torch.randn(16, 16, generator=torch.Generator().manual_seed(0))
     fields = torch.stack([wave(0.35, 1.5), wave(0.1, 1.5), wave(0.35, 100.0), noise], 0).flatten(1).T
     assert fine_fields(fields / fields.norm(dim=0)).tolist() == [0]
+
+
+def test_energy_outside_is_what_least_squares_leaves():
+    generator = torch.Generator().manual_seed(0)
+    x, fields = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((50, 8), (8, 3)))
+    codes = np.linalg.lstsq(fields.numpy(), x.T.numpy(), rcond=None)[0]
+    left = x.T.numpy() - fields.numpy() @ codes
+    wanted = np.square(left).sum() / float(x.square().sum())
+    doubled = torch.cat([fields, fields[:, :1]], 1)  # a copy adds nothing
+    for dictionary in (fields, doubled):
+        assert energy_outside(x, dictionary) == pytest.approx(wanted, abs=1e-12)

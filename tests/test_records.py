@@ -10,7 +10,16 @@ import pytest
 
 from paperlib.data import Images
 from paperlib.errors import InputError
-from paperlib.experiments import Outcome, Record, Results, by_seed, read_records, spread, values
+from paperlib.experiments import (
+    Outcome,
+    Record,
+    Results,
+    by_seed,
+    read_complete,
+    read_records,
+    spread,
+    values,
+)
 from paperlib.experiments.records import FIELDS, read_record
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +125,15 @@ def test_summaries_over_seeds():
     assert values(groups["x"], "a", "b") == [1.0, 2.0, 3.0]
     assert spread(values(groups["x"], "a", "b")) == "2.00 ± 1.00"
     assert spread([1.234], 1) == "1.2"
+
+
+def test_results_are_shown_once_every_method_has_some(tmp_path):
+    results = Results(tmp_path / "results" / "paper" / "page")
+    here = Results().collect(square, {f"{name}-0": {"number": 1, "seed": 0} for name in "ab"})
+    some = results.collect(square, {f"a-{seed}": {"number": 2, "seed": seed} for seed in range(2)})
+    assert read_complete(results.folder, like=here) == {}
+    more = results.collect(square, {"b-1": {"number": 2, "seed": 1}})
+    assert read_complete(results.folder, like=here).keys() == {*some, *more}
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,10 @@ def test_scores_are_sorted_with_a_mark_for_every_run_and_family():
 
 
 def test_grids_have_a_panel_each_and_the_reference_in_all():
-    grid = {2.0: judged(3.0), 1.0: judged(2.0)}
-    figure = plot_weights({"β": grid, "α": grid}, judged(5.0))
+    grid = {2.0: [judged(3.0)], 1.0: [judged(1.0), judged(2.0)]}
+    figure = plot_weights({"β": grid, "α": grid}, [judged(4.0), judged(6.0)])
     for axes in figure.axes:
         lines = [list(line.get_ydata()) for line in axes.lines]
-        assert lines == [[2.0, 3.0], [5.0, 5.0], [3.0, 4.0], [6.0, 6.0]]
+        diagonal = [[1.5, 3.0], [1.0, 2.0], [3.0], [5.0, 5.0]]
+        assert lines == [*diagonal, *([value + 1 for value in line] for line in diagonal)]
     assert figure._repr_png_().startswith(b"\x89PNG")

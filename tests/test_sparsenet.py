@@ -55,15 +55,22 @@ def test_the_penalty_s_gradient_is_autograd_s():
 
 
 @pytest.mark.parametrize("cost", [Cost(), Cost(sparsity=1.3, scale=2.0), Cost(sparsity=8.0)])
-def test_the_scale_that_the_penalty_assumes_is_that_of_its_prior(cost):
+def test_half_of_the_assumed_prior_is_below_its_median(cost):
     """Against quadrature, in units of σ."""
 
     def prior(u):
         return (1 + u**2) ** -cost.sparsity
 
-    wanted = quad(lambda u: u * prior(u), 0, np.inf)[0] / quad(prior, 0, np.inf)[0]
-    assert cost.prior_scale == pytest.approx(cost.scale * wanted, rel=1e-6)
-    assert Cost(sparsity=1.0).prior_scale == math.inf
+    below = quad(prior, 0, cost.prior_median / cost.scale)[0]
+    assert below / quad(prior, 0, np.inf)[0] == pytest.approx(0.5, rel=1e-6)
+    assert Cost(sparsity=0.5).prior_median == math.inf
+
+
+def test_a_patch_of_zeros_has_a_code_of_zeros():
+    x, weights = problem()
+    x[1] = 0
+    codes = infer_codes(x, weights)
+    assert torch.isfinite(codes).all() and not codes[1].any() and codes[0].any()
 
 
 def test_inferred_codes_are_stationary_and_as_good_as_those_of_scipy():

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.special import beta
+from scipy.stats import t
 from torch import Tensor
 
 from paperlib.data import Images
@@ -65,11 +65,15 @@ class Cost:
         return self.precision / 2 * error + self.penalty(codes)
 
     @property
-    def prior_scale(self) -> float:
-        """Mean |s| under the prior that the penalty assumes, ∝ (1 + (s/σ)²)^−β; infinite for β ≤ 1."""
-        if self.sparsity <= 1:
+    def prior_median(self) -> float:
+        """Median |s| under the prior that the penalty assumes, ∝ (1 + (s/σ)²)^−β; infinite for β ≤ 1/2.
+
+        It is Student's distribution with 2β − 1 degrees of freedom.
+        """
+        if self.sparsity <= 0.5:
             return math.inf
-        return self.scale / ((self.sparsity - 1) * float(beta(0.5, self.sparsity - 0.5)))
+        freedom = 2 * self.sparsity - 1
+        return self.scale * float(t.ppf(0.75, freedom)) / math.sqrt(freedom)
 
     def penalty(self, codes: Float[Tensor, "N H"]) -> Float[Tensor, " N"]:
         """β Σ_h log(1 + (s_h/σ)²) of the `codes` s, as many numbers as patches."""
@@ -186,7 +190,8 @@ def infer_codes(
     cost : Cost, optional
         Its constants, the original's if not given.
     tolerance : float
-        A patch is done when an iteration lowers its cost by less than this share of it.  None raises it.
+        A patch is done when an iteration lowers its cost by less than this share of it.  No iteration raises
+        a cost.
     max_iterations : int
         At most.
 
@@ -211,6 +216,7 @@ def infer_codes(
     def downhill(codes: Tensor, image: Tensor) -> Tensor:
         return cost.precision * (projection - image) - cost.penalty_gradient(codes)
 
+    tiny = torch.finfo(x.dtype).tiny  # a patch of zeros has no descent
     codes = projection / gram.diagonal()
     image = codes @ gram
     present, descent = value(codes, image), downhill(codes, image)
@@ -224,7 +230,7 @@ def infer_codes(
         if not active.any():
             break
         old, descent = descent, downhill(codes, image)
-        share = torch.linalg.vecdot(descent, descent - old) / torch.linalg.vecdot(old, old)
+        share = torch.linalg.vecdot(descent, descent - old) / torch.linalg.vecdot(old, old).clamp(min=tiny)
         conjugate = descent + share.clamp(min=0).unsqueeze(-1) * direction
         is_downhill = torch.linalg.vecdot(conjugate, descent) > 0
         direction = conjugate.where(is_downhill.unsqueeze(-1), descent)
@@ -243,15 +249,16 @@ def _line_minimum(
     quadratic = cost.precision * torch.linalg.vecdot(direction, change)
     slope = -torch.linalg.vecdot(direction, descent + cost.penalty_gradient(codes))  # of the quadratic part
     weight = 2 * cost.sparsity / cost.scale**2
-    t = torch.zeros_like(slope)
+    step = torch.zeros_like(slope)
+    tiny = torch.finfo(slope.dtype).tiny  # where there is no direction, there is no step
     for _ in range(LINE_STEPS):
-        moved = torch.addcmul(codes, t.unsqueeze(-1), direction)
+        moved = torch.addcmul(codes, step.unsqueeze(-1), direction)
         damped = direction / (1 + (moved / cost.scale).square())  # d w
         bound = weight * torch.linalg.vecdot(direction, damped)
         curvature = 2 * weight * torch.linalg.vecdot(damped, damped) - bound
-        gradient = slope + t * quadratic + weight * torch.linalg.vecdot(damped, moved)
-        t = t - gradient / torch.maximum(quadratic + curvature, (quadratic + bound) / 2)
-    return t
+        gradient = slope + step * quadratic + weight * torch.linalg.vecdot(damped, moved)
+        step = step - gradient / torch.maximum(quadratic + curvature, (quadratic + bound) / 2).clamp(min=tiny)
+    return step
 
 
 def running_variance(variance: Float[Tensor, " H"], codes: Float[Tensor, "N H"]) -> Float[Tensor, " H"]:

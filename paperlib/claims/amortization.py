@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from statistics import mean
 
-from paperlib.claims.base import Claim, Finding, Gain, Groups, elbo, gain, graded
+from paperlib.claims.base import (
+    NOT,
+    PARTLY,
+    UNCHECKABLE,
+    Claim,
+    Finding,
+    Gain,
+    Groups,
+    elbo,
+    gain,
+    graded,
+    verdict,
+)
 from paperlib.experiments import Record, spread
 from paperlib.experiments.amortization import gaps, training_gap
 
@@ -18,15 +30,22 @@ def _own(record: Record) -> float:
 
 
 def _minor_gap(runs: Groups) -> Finding:
-    others, seen = [gaps(r)[1] for r in runs["diagonal"]], [training_gap(r) for r in runs["diagonal"]]
-    text = f"{spread(others)} nats on other patches, {spread(seen)} on training patches"
-    capacity = mean(seen) > mean(others) / 2  # a lack of capacity shows on patches that were seen, too
-    return Finding(text, graded([mean(others) < MINOR, capacity]), len(others))
+    others = [gaps(record)[1] for record in runs["diagonal"]]
+    return Finding(f"{spread(others)} nats on other patches", verdict(mean(others) < MINOR), len(others))
+
+
+def _lack_of_capacity(runs: Groups) -> Finding:
+    others = mean(gaps(record)[1] for record in runs["diagonal"])
+    seen = [training_gap(record) for record in runs["diagonal"]]
+    # a lack of capacity shows on patches that were seen, too; but so does a lack of training
+    text = f"{100 * mean(seen) / others:.0f} % of it are there on training patches; more epochs lessen it"
+    return Finding(text, UNCHECKABLE if mean(seen) > others / 2 else NOT, len(seen))
 
 
 def _low_rank_diminishes_it(runs: Groups) -> Finding:
-    less = gain(runs["low-rank"], runs["diagonal"], lambda record: gaps(record)[1])
-    return Finding(f"diagonal minus low rank: {less.text()} nats", less.verdict, less.seeds)
+    less = gain(runs["low-rank"], runs["diagonal"], lambda record: sum(gaps(record)))
+    text = f"below the best full posteriors, diagonal minus low rank: {less.text()} nats"
+    return Finding(text, less.verdict, less.seeds)
 
 
 def _effects(runs: Groups) -> tuple[Gain, Gain]:
@@ -38,23 +57,26 @@ def _effects(runs: Groups) -> tuple[Gain, Gain]:
 
 def _rank_matters_more(runs: Groups) -> Finding:
     rank, annealing = _effects(runs)
-    text = f"low rank {rank.text()} nats, annealing {annealing.text()}"
-    surer = rank.value - abs(annealing.value) > 2 * max(rank.error, annealing.error)
     stronger = rank.value > abs(annealing.value)
-    return Finding(text, graded([stronger, surer]) if stronger else graded([False]), rank.seeds)
+    text = f"low rank {rank.text()} nats, annealing {annealing.text()}"
+    return Finding(text, graded([stronger, rank]) if stronger else NOT, rank.seeds)
 
 
 def _annealing_matters_less(runs: Groups) -> Finding:
     _, amortized = _effects(runs)
     em = gain(runs["paper-none"], runs["paper-prior"], _own)
-    text = f"amortized {amortized.text()} nats, the paper's EM {em.text()}"
-    return Finding(text, graded([abs(amortized.value) < abs(em.value)]), min(amortized.seeds, em.seeds))
+    smaller = abs(amortized.value) + 2 * amortized.error < abs(em.value) - 2 * em.error
+    text = f"amortized (γ from 2) {amortized.text()} nats, the paper's EM (γ from 10) {em.text()}"
+    surely = PARTLY if abs(amortized.value) < abs(em.value) else NOT
+    return Finding(text, verdict(smaller, surely), min(amortized.seeds, em.seeds))
 
 
 CLAIMS = [
-    Claim("E.3", "There is a minor amortization gap, for lack of capacity.",
+    Claim("E.3", "There is a minor amortization gap.",
           "amortization", "amortization-claims", _minor_gap),
-    Claim("E.3", "Low-rank covariances diminish it.",
+    Claim("E.3", "The gap is for lack of the encoder's capacity.",
+          "amortization", "amortization-claims", _lack_of_capacity),
+    Claim("E.3", "Low-rank covariances diminish what is lost.",
           "amortization", "amortization-claims", _low_rank_diminishes_it),
     Claim("4.2", "In amortized learning low-rank covariances have a stronger effect than annealing.",
           "amortization", "amortization-claims", _rank_matters_more),

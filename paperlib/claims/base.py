@@ -9,11 +9,14 @@ from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 
+from scipy import stats
+
 from paperlib.experiments import Record, by_seed, read_records
 from paperlib.experiments.images import own_family
 
 REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not reproduced"
 CONTRADICTED, UNCHECKABLE, MISSING = "contradicted", "not checkable", "not run yet"
+LEVEL = 0.05  # of the test of a difference
 HEAD = ["section", "the paper", "ours", "verdict", "seeds"]  # of tables of claims
 VERDICTS = (REPRODUCED, PARTLY, NOT, CONTRADICTED, UNCHECKABLE, MISSING)
 
@@ -86,12 +89,6 @@ def verdict(holds: bool, otherwise: str = NOT) -> str:
     return REPRODUCED if holds else otherwise
 
 
-def graded(parts: Iterable[bool]) -> str:
-    """`REPRODUCED` where all parts of a claim hold, `PARTLY` where some do."""
-    held = list(parts)
-    return verdict(bool(held) and all(held), PARTLY if any(held) else NOT)
-
-
 @dataclass(frozen=True)
 class Gain:
     """A paired difference of a measure over the seeds that two methods share."""
@@ -102,19 +99,33 @@ class Gain:
 
     @property
     def verdict(self) -> str:
-        """Of the claim that it is positive: what is within two standard errors of 0 decides nothing."""
-        if abs(self.value) > 2 * self.error:
+        """Of the claim that it is positive, by Student's test at 5 %; one seed says "partly" at most."""
+        if self.seeds == 1:
+            return PARTLY if self.value > 0 else NOT
+        if abs(self.value) > self.error * stats.t.ppf(1 - LEVEL / 2, self.seeds - 1):
             return verdict(self.value > 0, CONTRADICTED)
-        return PARTLY if self.seeds == 1 and self.value > 0 else NOT
+        return NOT
 
-    @property
-    def positive(self) -> bool:
-        """Whether it is above 0 by more than its error, or at all where there is one seed."""
-        return self.verdict in (REPRODUCED, PARTLY)
+    def __neg__(self) -> Gain:
+        return Gain(-self.value, self.error, self.seeds)
 
     def text(self, digits: int = 2) -> str:
         """The difference with its sign ± standard error."""
         return f"{self.value:+.{digits}f}" + (f" ± {self.error:.{digits}f}" if self.seeds > 1 else "")
+
+
+def graded(parts: Iterable[bool | Gain | str]) -> str:
+    """Verdict of a claim of several parts: whether they hold, gains that are to be positive, or verdicts.
+
+    `REPRODUCED` where all parts are, `PARTLY` where some are or partly, `CONTRADICTED` where all are.
+    """
+    verdicts = {
+        part if isinstance(part, str) else part.verdict if isinstance(part, Gain) else verdict(part)
+        for part in parts
+    }
+    if verdicts & {REPRODUCED, PARTLY}:
+        return verdict(verdicts == {REPRODUCED}, PARTLY)
+    return CONTRADICTED if verdicts == {CONTRADICTED} else NOT
 
 
 def gain(first: Sequence[Record], second: Sequence[Record], measure: Callable[[Record], float]) -> Gain:

@@ -4,6 +4,6 @@ Each module is one experiment; `records` keeps what they return, with its proven
 """
 
 from paperlib.experiments.records import Outcome, Record, Results, read_records
-from paperlib.experiments.summary import by_seed, spread, values
+from paperlib.experiments.summary import by_seed, read_complete, spread, values
 
-__all__ = ["Outcome", "Record", "Results", "by_seed", "read_records", "spread", "values"]
+__all__ = ["Outcome", "Record", "Results", "by_seed", "read_complete", "read_records", "spread", "values"]

@@ -212,6 +212,12 @@ def gabors_of(record: Record) -> list[GaborFit]:
     return gabor_fits(torch.from_numpy(arrays["gabor"][mine].astype("f4")))
 
 
+def last_rise(record: Record) -> float:
+    """What the last epoch gained in nats a patch of the training data."""
+    *_, before, last = (row["elbo"] for row in record.numbers["history"] if row["phase"] == "em")
+    return last - before
+
+
 def octaves(record: Record) -> float:
     """Octaves between the 10 % lowest and the 10 % highest peak frequencies of the Gabors."""
     mine = record.arrays["kind"] == KINDS.index("Gabor")

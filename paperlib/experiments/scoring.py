@@ -18,6 +18,7 @@ from paperlib.baselines import Cost, fit_sparsenet, learn_ica, learn_minibatch_d
 from paperlib.data import Images, PatchSampler
 from paperlib.experiments.images import TEST_SEED, judge_dictionary
 from paperlib.experiments.records import Outcome
+from paperlib.metrics import energy_outside
 from paperlib.trainers import fit_em
 from paperlib.validation import check_choice
 
@@ -57,13 +58,14 @@ def score_learner(
     -------
     Outcome
         `judged`, by family of posteriors, as of `judge_dictionary`; `fields`, how many the learner found;
-        `learning_seconds` of CPU time; and for sparsenet its final `cost`, all `costs` in spans of batches,
-        `milliseconds` of CPU time a batch and the geometric mean of the `gain`.  Array: `dictionary` (D, K).
+        `outside`, the share of the test patches' energy outside of their span; `learning_seconds` of CPU
+        time; and for sparsenet its final `cost`, all `costs` in spans of batches, `milliseconds` of CPU time
+        a batch and the geometric mean of the `gain`.  Array: `dictionary` (D, K).
 
     Raises
     ------
     InputError
-        If the learner is unknown, or refuses its options.
+        If the learner is unknown, or refuses the values of its options.
     """
     check_choice("learner", learner, LEARNERS)
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
@@ -73,6 +75,7 @@ def score_learner(
     numbers = {
         "learning_seconds": round(time.process_time() - started, 3),
         "fields": dictionary.shape[1],
+        "outside": energy_outside(x_test, dictionary),
         "judged": {family: judge_dictionary(x_test, dictionary, family) for family in ("diagonal", "full")},
         **own,
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from paperlib.experiments.records import Record
+from paperlib.experiments.records import Record, read_records
 
 
 def by_seed(records: Mapping[str, Record]) -> dict[str, list[Record]]:
@@ -15,6 +16,12 @@ def by_seed(records: Mapping[str, Record]) -> dict[str, list[Record]]:
     for name in sorted(records, key=lambda name: records[name].config["seed"]):
         groups.setdefault(name.rpartition("-")[0], []).append(records[name])
     return groups
+
+
+def read_complete(folder: Path | str, like: Mapping[str, Record]) -> dict[str, Record]:
+    """Records of a folder, such as results/paper/<page>; none while a method that `like` has is missing."""
+    found = read_records(folder)
+    return found if by_seed(like).keys() <= by_seed(found).keys() else {}
 
 
 def values(records: Sequence[Record], *path: str) -> list[float]:

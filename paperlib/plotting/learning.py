@@ -114,7 +114,7 @@ def plot_learning_curves(
 
 
 def _draw_run(axes: Axes, history: Sequence[Mapping], x: str, y: str, color: str) -> None:
-    epochs = [row for row in history if row.get("phase", "em") == "em"]
+    epochs = [row for row in history if row.get("phase") not in ("polish", "final")]
     axes.plot([row[x] for row in history], [row[y] for row in history], color=color, linewidth=1.4)
     axes.plot([row[x] for row in epochs], [row[y] for row in epochs], "o", color=color, markersize=4)
 

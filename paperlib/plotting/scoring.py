@@ -50,26 +50,32 @@ def plot_scores(scores: Mapping[str, Sequence[Judged]], title: str | None = None
 
 @styled
 def plot_weights(
-    grids: Mapping[str, Mapping[float, Judged]], reference: Judged, title: str | None = None
+    grids: Mapping[str, Mapping[float, Sequence[Judged]]],
+    reference: Sequence[Judged],
+    title: str | None = None,
 ) -> Figure:
-    """ELBO over the penalty's weight, a panel a learner; dotted lines for a method that has none.
+    """ELBO over the penalty's weight, a panel a learner, a mark a run and a line through the means.
+
+    Dotted lines are the mean of a method that has no weight.
 
     Parameters
     ----------
     grids : mapping
-        Label of the axis → weight → judgement by family.
-    reference : mapping
-        Judgement of the method without a weight.
+        Label of the axis → weight → judgements of its runs, each by family.
+    reference : sequence
+        Judgements of the method without a weight.
     """
     figure = new_figure(9, 3.6)
     panels = np.atleast_1d(figure.subplots(1, len(grids), sharey=True))
     for axes, (label, grid) in zip(panels, grids.items(), strict=True):
         weights = sorted(grid)
         for family, (marker, color, _) in MARKS.items():
-            axes.plot(weights, [grid[weight][family]["elbo"] for weight in weights], marker=marker,
-                      markersize=5, color=color, label=f"{family} posteriors")  # fmt: skip
-            axes.axhline(reference[family]["elbo"], color=color, linestyle=":", linewidth=1.4,
-                         label=f"entropy ELBO, {family}")  # fmt: skip
+            elbos = [[run[family]["elbo"] for run in grid[weight]] for weight in weights]
+            axes.plot(weights, [np.mean(runs) for runs in elbos], color=color, label=f"{family} posteriors")
+            for weight, runs in zip(weights, elbos, strict=True):
+                axes.plot([weight] * len(runs), runs, marker, markersize=5, alpha=0.8, color=color)
+            axes.axhline(np.mean([run[family]["elbo"] for run in reference]), color=color, linestyle=":",
+                         linewidth=1.4, label=f"entropy ELBO, {family}")  # fmt: skip
         axes.set(xscale="log", xlabel=label)
         axes.set_xticks(weights, [f"{weight:g}" for weight in weights])
         axes.minorticks_off()
