@@ -23,7 +23,7 @@ from paperlib.claims.base import (
     verdict,
 )
 from paperlib.experiments import Record, spread
-from paperlib.metrics import LEAST_INFORMATION, LOCALIZED
+from paperlib.metrics import LEAST_INFORMATION
 
 SIMILAR = 0.1  # in the share of Gabors
 FEW = 0.05  # of the latents
@@ -46,14 +46,6 @@ def _annealed_half(record: Record, key: str) -> float:
     """Mean over the first half of the epochs, in which weights are annealed."""
     rows = epochs(record)
     return mean(row[key] for row in rows[: max(len(rows) // 2, 1)])
-
-
-def _localized_early(runs: Groups) -> Finding:
-    less = gain(runs["paper-prior"], runs["paper-none"], partial(_first, key="pixels"))
-    pixels = [_first(record, "pixels") for record in runs["paper-prior"]]
-    limit = LOCALIZED * runs["paper-prior"][0].config["patch_size"] ** 2
-    text = f"effective pixels after epoch 1: {spread(pixels, 0)}, {AS_PLAIN} {less.text(0)} more"
-    return Finding(text, graded([less, mean(pixels) < limit]), less.seeds)
 
 
 def _sparse_early(runs: Groups) -> Finding:
@@ -235,8 +227,6 @@ PRINTED = [
 ]  # fmt: skip
 
 CLAIMS = [
-    Claim("4.2, E.4, Fig. 10", "With prior annealing fields are localized after one epoch already.",
-          "annealing", "fig-development", _localized_early),
     Claim("4.2, Fig. 4, Fig. 9", "Prior annealing makes codes sparse early (Gini index).",
           "annealing", "fig-entropies", _sparse_early),
     Claim("4.2, Table 1", "Prior annealing ends with a sparser code (Gini index).",

@@ -17,6 +17,7 @@ from paperlib.claims.base import (
     own_elbo,
 )
 from paperlib.experiments import Record, spread
+from paperlib.metrics import LOCALIZED
 
 FOUR = {"paper-none": "(A)", "paper-prior": "(B)", "amortized-none": "(C)", "lowrank-prior": "(D)"}
 SIMILAR = 1.0  # nats, of about a hundred
@@ -32,6 +33,19 @@ def _all_gabors(runs: Groups) -> Finding:
     text = f"{100 * mean(shares[lowest]):.0f} % of the fields or more, fewest in {FOUR[lowest]}"
     good = [mean(share) > 0.8 for share in shares.values()]
     return Finding(text, graded(good), min(map(len, shares.values())))
+
+
+def _localized_early(runs: Groups) -> Finding:
+    less = gain(runs["paper-prior"], runs["paper-none"], _first_pixels)
+    pixels = [_first_pixels(record) for record in runs["paper-prior"]]
+    limit = LOCALIZED * runs["paper-prior"][0].config["patch_size"] ** 2
+    text = f"effective pixels after epoch 1: {spread(pixels, 0)}, without annealing {less.text(0)} more; "
+    text += f"localized is up to {limit:.0f}"
+    return Finding(text, graded([less, mean(pixels) < limit]), less.seeds)
+
+
+def _first_pixels(record: Record) -> float:
+    return epochs(record)[0]["pixels"]
 
 
 def _until(record: Record, goal: float, axis: str) -> float:
@@ -118,6 +132,8 @@ def _seconds_an_epoch(runs: Groups) -> Finding:
 CLAIMS = [
     Claim("4.2, Fig. 8", "All four objectives end in Gabor-like fields.",
           "natural_images", "fig-final-fields", _all_gabors),
+    Claim("4.2, E.4, Fig. 10", "With prior annealing fields are localized after one epoch already.",
+          "natural_images", "after-one-epoch", _localized_early),
     Claim("4.2, Fig. 3", "Prior annealing without amortization converges fastest.",
           "natural_images", "fig-learning-curves", _annealing_is_fastest),
     Claim("4.2, Fig. 3", "Prior annealing without amortization reaches the highest ELBO of the four.",
