@@ -91,23 +91,34 @@ def verdict(holds: bool, otherwise: str = NOT) -> str:
 
 @dataclass(frozen=True)
 class Gain:
-    """A paired difference of a measure over the seeds that two methods share."""
+    """Differences of a measure over the seeds that two methods share."""
 
-    value: float
-    error: float  # standard error, infinite for one seed
-    seeds: int
+    gaps: tuple[float, ...]
+
+    @property
+    def value(self) -> float:
+        """Mean difference."""
+        return mean(self.gaps)
+
+    @property
+    def error(self) -> float:
+        """Its standard error, infinite for one seed."""
+        return stdev(self.gaps) / math.sqrt(self.seeds) if self.seeds > 1 else math.inf
+
+    @property
+    def seeds(self) -> int:
+        """How many differences there are."""
+        return len(self.gaps)
 
     @property
     def verdict(self) -> str:
-        """Of the claim that it is positive, by Student's test at 5 %; one seed says "partly" at most."""
-        if self.seeds == 1:
-            return PARTLY if self.value > 0 else NOT
-        if abs(self.value) > self.error * stats.t.ppf(1 - LEVEL / 2, self.seeds - 1):
+        """Of the claim that it is positive, by Student's test at 5 %; `PARTLY` if only every seed says so."""
+        if abs(self.value) > self.error * stats.t.ppf(1 - LEVEL / 2, max(self.seeds - 1, 1)):
             return verdict(self.value > 0, CONTRADICTED)
-        return NOT
+        return PARTLY if min(self.gaps) > 0 else NOT
 
     def __neg__(self) -> Gain:
-        return Gain(-self.value, self.error, self.seeds)
+        return Gain(tuple(-gap for gap in self.gaps))
 
     def text(self, digits: int = 2) -> str:
         """The difference with its sign ± standard error."""
@@ -132,9 +143,7 @@ def gain(first: Sequence[Record], second: Sequence[Record], measure: Callable[[R
     """Second minus first, over the seeds both have; `NotRun` if there are none."""
     seeds = common_seeds(first, second)
     before, after = ({r.config["seed"]: measure(r) for r in group} for group in (first, second))
-    gaps = [after[seed] - before[seed] for seed in seeds]
-    error = stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.inf
-    return Gain(mean(gaps), error, len(gaps))
+    return Gain(tuple(after[seed] - before[seed] for seed in seeds))
 
 
 def common_seeds(*groups: Sequence[Record]) -> list[int]:
