@@ -23,7 +23,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def hash_files(root: Path, files: Iterable[Path]) -> str:
-    """Hash of files in a folder, names included."""
+    """Hash of `files` in the folder `root`, their names below it included."""
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")

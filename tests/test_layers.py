@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 LAYERS = (
-    {"errors", "files", "provenance", "special", "parallel", "distributed"},
-    {"validation", "posteriors", "model", "gabor"},
+    {"errors", "files", "special", "parallel", "distributed"},
+    {"provenance", "validation", "posteriors", "model", "gabor"},
     {"statistics", "metrics", "data"},
     {"objectives"},
     {"annealing", "criteria", "inference"},

@@ -53,7 +53,7 @@ class Claim:
     judge: Callable[[Groups], Finding]
 
     def row(self, found: Finding) -> list[str]:
-        """Cells of a table under `HEAD`."""
+        """Cells of a table under `HEAD`, with what was `found`."""
         return [self.section, self.words, found.ours, f"**{found.verdict}**", str(found.seeds or "–")]
 
     def find(self, results: Path) -> Finding:
