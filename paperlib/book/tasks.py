@@ -69,5 +69,3 @@ class Task:
 def sha256(content: bytes) -> str:
     """Hash of some bytes."""
     return hashlib.sha256(content).hexdigest()
-
-
