@@ -310,7 +310,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(project):
             if b"1/2  first" in line:
                 break
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors.decode()
     assert b"the same command goes on from there" in errors
     assert reasons(project) == {"first": [], "second": ["never executed"]}
