@@ -303,7 +303,11 @@ def test_a_dead_kernel_is_a_failure(project):
 
 def test_an_interrupted_run_goes_on_where_it_stopped(project):
     (project / "book" / "second.md").write_text(notebook("import time; time.sleep(600)"))
-    script = "from paperlib.cli.reproduce import reproduce; reproduce()"
+    # A background job's children ignore SIGINT, and these tests may run in one.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from paperlib.cli.reproduce import reproduce; reproduce()"
+    )
     command = [sys.executable, "-u", "-c", script, "--profile", "smoke", "--jobs", "2", "--no-book"]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         for line in process.stdout:
