@@ -54,23 +54,30 @@ def _until(record: Record, goal: float, axis: str) -> float:
     return rows[0][axis] if rows else math.inf
 
 
-def _times_to_plain_end(runs: Groups, axis: str) -> dict[str, list[float]]:
-    """By method and seed, the time it takes to be where the paper's EM without annealing ends."""
+def _means_to_plain_end(runs: Groups) -> dict[str, dict[str, float]]:
+    """By unit and method, the mean time it takes to be where the paper's EM without annealing ends."""
     seeds = common_seeds(*(runs[name] for name in FOUR))
     by_method = {name: {record.config["seed"]: record for record in runs[name]} for name in FOUR}
     goals = {seed: by_method["paper-none"][seed].numbers["history"][-1]["held_out"] for seed in seeds}
-    return {name: [_until(of[seed], goals[seed], axis) for seed in seeds] for name, of in by_method.items()}
+    return {
+        unit: {
+            name: mean(_until(of[seed], goals[seed], axis) for seed in seeds)
+            for name, of in by_method.items()
+        }
+        for axis, unit in AXES.items()
+    }
+
+
+def _common(runs: Groups) -> int:
+    return len(common_seeds(*(runs[name] for name in FOUR)))
 
 
 def _annealing_is_fastest(runs: Groups) -> Finding:
-    texts, first, seeds = [], [], 0
-    for axis, unit in AXES.items():
-        found = _times_to_plain_end(runs, axis)
-        times = {FOUR[name]: mean(numbers) for name, numbers in found.items()}
-        seeds = len(found["paper-none"])
-        texts.append(", ".join(f"{label} {_amount(time)}" for label, time in times.items()) + f" {unit}")
-        first.append(min(times, key=times.__getitem__) == "(B)")
-    return Finding(f"to where (A) ends: {'; '.join(texts)}", graded(first), seeds)
+    texts, first = [], []
+    for unit, times in _means_to_plain_end(runs).items():
+        texts.append(", ".join(f"{FOUR[name]} {_amount(time)}" for name, time in times.items()) + f" {unit}")
+        first.append(min(times, key=times.__getitem__) == "paper-prior")
+    return Finding(f"to where (A) ends: {'; '.join(texts)}", graded(first), _common(runs))
 
 
 def _amount(number: float) -> str:
@@ -87,8 +94,8 @@ def _annealing_is_highest(runs: Groups) -> Finding:
 
 def _similar_without(runs: Groups) -> Finding:
     more = gain(runs["paper-none"], runs["paper-prior"], own_elbo)
-    passes = _times_to_plain_end(runs, "step")
-    plain, annealed = mean(passes["paper-none"]), mean(passes["paper-prior"])
+    passes = _means_to_plain_end(runs)["passes"]
+    plain, annealed = passes["paper-none"], passes["paper-prior"]
     text = f"annealed minus plain: {more.text()} nats; to where plain ends: {_amount(annealed)} passes, "
     text += f"plain {_amount(plain)}"
     return Finding(text, graded([abs(more.value) <= SIMILAR, annealed < plain]), more.seeds)
@@ -105,14 +112,12 @@ def _amortized_is_lower(runs: Groups) -> Finding:
 
 
 def _amortized_is_slower(runs: Groups) -> Finding:
-    texts, slower, seeds = [], [], 0
-    for axis, unit in AXES.items():
-        times = _times_to_plain_end(runs, axis)
+    texts, slower = [], []
+    for unit, times in _means_to_plain_end(runs).items():
         plain, amortized = times["paper-none"], times["amortized-none"]
-        texts.append(f"{_amount(mean(amortized))} against {_amount(mean(plain))} {unit}")
-        slower.append(mean(amortized) > mean(plain))
-        seeds = len(plain)
-    return Finding(f"(C) to where (A) ends: {', '.join(texts)}", graded(slower), seeds)
+        texts.append(f"{_amount(amortized)} against {_amount(plain)} {unit}")
+        slower.append(amortized > plain)
+    return Finding(f"(C) to where (A) ends: {', '.join(texts)}", graded(slower), _common(runs))
 
 
 def _low_rank_is_better(runs: Groups) -> Finding:

@@ -57,12 +57,8 @@ def _sizes(runs: Groups) -> dict[int, Conditions]:
     return sizes
 
 
-def _percent(group: list[Record], kind: str, measure: str | None = None) -> list[float]:
-    return [100 * share_of_kind(record, kind, measure) for record in group]
-
-
-def _share_in_use(kind: str, record: Record) -> float:
-    return 100 * share_of_kind(record, kind, "used")
+def _percent(kind: str, record: Record, measure: str | None = None) -> float:
+    return 100 * share_of_kind(record, kind, measure)
 
 
 def _gini(record: Record) -> float:
@@ -74,7 +70,7 @@ def _elbo(record: Record) -> float:
 
 
 def _half_textures(conditions: Conditions) -> Judgement:
-    shares = _percent(conditions["to1"], "texture")
+    shares = [_percent("texture", record) for record in conditions["to1"]]
     rising = mean(last_rise(record) for record in conditions["to1"])
     text = f"{spread(shares, 0)} %, the ELBO still rising by {rising:.1f} nats an epoch"
     half = HALF[0] <= mean(shares) <= HALF[1]
@@ -82,7 +78,7 @@ def _half_textures(conditions: Conditions) -> Judgement:
 
 
 def _marginal(conditions: Conditions) -> Judgement:
-    if not any(_percent(conditions["to1"], "texture")):
+    if not any(_percent("texture", record) for record in conditions["to1"]):
         return "no textures", UNCHECKABLE
     lost = [
         100 * (r.numbers["without_textures"]["unexplained"] - r.numbers["unexplained"])
@@ -94,10 +90,10 @@ def _marginal(conditions: Conditions) -> Judgement:
 def _prior_gives_gabors(conditions: Conditions) -> Judgement:
     """Among the fields in use."""
     gabors, textures = (
-        gain(conditions["to1"], conditions["to2"], partial(_share_in_use, kind))
+        gain(conditions["to1"], conditions["to2"], partial(_percent, kind, measure="used"))
         for kind in ("Gabor", "texture")
     )
-    share = spread(_percent(conditions["to2"], "Gabor", "used"), 0)
+    share = spread([_percent("Gabor", record, "used") for record in conditions["to2"]], 0)
     text = f"of the fields in use {share} % Gabors, {gabors.text(0)}, textures {textures.text(0)}"
     return text, graded([gabors, -textures])
 
@@ -116,7 +112,7 @@ def _sparser(conditions: Conditions) -> Judgement:
 def _annealing_improves(conditions: Conditions) -> Judgement:
     gabors, sparser, elbo = (
         gain(conditions["none"], conditions["to1"], measure)
-        for measure in (lambda r: 100 * share_of_kind(r, "Gabor"), _gini, _elbo)
+        for measure in (partial(_percent, "Gabor"), _gini, _elbo)
     )
     text = f"Gabors {gabors.text(0)} %, Gini index {sparser.text(3)} (ELBO {elbo.text(1)} nats)"
     return text, graded([gabors, sparser])

@@ -221,9 +221,7 @@ def infer_amortized(
             )
             for batch, posterior in zip(batches, posteriors, strict=True)
         ]  # fmt: skip
-    stats = reduce(
-        add, map(PosteriorStatistics.from_batch, batches, posteriors, repeat(model.dictionary))
-    )
+    stats = reduce(add, map(PosteriorStatistics.from_batch, batches, posteriors, repeat(model.dictionary)))
     return concatenate(posteriors), stats
 
 

@@ -65,9 +65,7 @@ FAMILIES = {
     "diagonal": Family(
         infer_diagonal, lambda h: h, epochs=1, share=2**20, n_steps=4, cold_steps=8, polish=20
     ),
-    "full": Family(
-        infer_full, lambda h: h**2, epochs=0.2, share=128, n_steps=1, cold_steps=3, polish=5
-    ),
+    "full": Family(infer_full, lambda h: h**2, epochs=0.2, share=128, n_steps=1, cold_steps=3, polish=5),
 }
 
 
