@@ -29,6 +29,11 @@ from paperlib.provenance import commit, device_name, versions
 # with two), and takes the core from the notebook beside it.  Scheduling is by notebook, and by `JOBS`.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
+# glibc gives large temporaries back to the system as soon as they are freed, and the page faults of fetching them
+# anew took a quarter of learning with full covariances.  These are the largest threshold every version accepts
+# [bytes], and room for what is kept; other C libraries take no notice, and what the user has set wins.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+
 # The images source that a notebook declared as `images: false` sees: asking for images is then an error.
 NO_IMAGES = "none-because-profiles.yml-says-images-false"
 
@@ -174,7 +179,7 @@ class Papermill:
         with subprocess.Popen(
             [*command, "--progress-bar"],
             cwd=output.parent,
-            env={**os.environ, **ONE_THREAD, **isolated, **environment},
+            env={**KEEP_MEMORY, **os.environ, **ONE_THREAD, **isolated, **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
