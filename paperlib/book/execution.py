@@ -29,9 +29,9 @@ from paperlib.provenance import commit, device_name, versions
 # with two), and takes the core from the notebook beside it.  Scheduling is by notebook, and by `JOBS`.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
-# glibc gives large temporaries back to the system as soon as they are freed, and the page faults of fetching them
-# anew took a quarter of learning with full covariances.  These are the largest threshold every version accepts
-# [bytes], and room for what is kept; other C libraries take no notice, and what the user has set wins.
+# glibc gives large temporaries back to the system as soon as they are freed, and the page faults of fetching
+# them anew took a quarter of learning with full covariances.  These are the largest threshold that every
+# version accepts [bytes], and room for what is kept; other C libraries take no notice, the user's values win.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 
 # The images source that a notebook declared as `images: false` sees: asking for images is then an error.
