@@ -138,4 +138,6 @@ def test_parts_of_a_claim_are_put_together():
     assert base.graded([True, up]) == "reproduced"
     assert base.graded([True, one]) == base.graded([up, down]) == base.graded(["partly"]) == "partly"
     assert base.graded([down, -up]) == "contradicted"
+    assert base.graded(["not checkable"]) == "not checkable"
+    assert base.graded([True, "not checkable"]) == "reproduced"
     assert base.graded([False, down]) == base.graded([]) == "not reproduced"

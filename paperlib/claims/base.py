@@ -128,12 +128,16 @@ class Gain:
 def graded(parts: Iterable[bool | Gain | str]) -> str:
     """Verdict of a claim of several parts: whether they hold, gains that are to be positive, or verdicts.
 
-    `REPRODUCED` where all parts are, `PARTLY` where some are or partly, `CONTRADICTED` where all are.
+    `REPRODUCED` where all parts are, `PARTLY` where some are or partly, `CONTRADICTED` where all are.  What
+    is not checkable does not count beside others.
     """
     verdicts = {
         part if isinstance(part, str) else part.verdict if isinstance(part, Gain) else verdict(part)
         for part in parts
     }
+    if verdicts == {UNCHECKABLE}:
+        return UNCHECKABLE
+    verdicts.discard(UNCHECKABLE)
     if verdicts & {REPRODUCED, PARTLY}:
         return verdict(verdicts == {REPRODUCED}, PARTLY)
     return CONTRADICTED if verdicts == {CONTRADICTED} else NOT

@@ -7,6 +7,7 @@ from functools import partial
 from statistics import mean
 
 from paperlib.claims.base import (
+    CONTRADICTED,
     NOT,
     PARTLY,
     REPRODUCED,
@@ -24,7 +25,8 @@ from paperlib.experiments import Record, spread
 from paperlib.experiments.overcomplete import evenness, last_rise, octaves, share_of_kind
 
 HALF = 35, 65  # % of the fields: about half
-CONVERGED = 0.5  # nats an epoch, at most
+CONVERGED = 0.5  # nats that the last epoch gains, at most
+PROVISIONAL = {REPRODUCED: PARTLY, CONTRADICTED: NOT}  # verdicts on one seed or on runs far from their end
 MARGINAL = 5  # % of the energy, that are unexplained without these fields
 WIDE, EVEN = 1.0, 0.8  # octaves of frequencies, evenness of directions
 
@@ -34,13 +36,16 @@ Conditions = dict[str, list[Record]]  # none, to1, to2
 
 def _each_size(runs: Groups, judge: Callable[[Conditions], Judgement]) -> Finding:
     """A judgement of every overcomplete H, put together; those of one seed count if there are no others."""
-    texts, held = [], []
+    texts, judged = [], []
     for n_latents, conditions in sorted(_sizes(runs).items()):
         text, holds = judge(conditions)
         seeds = len(common_seeds(*conditions.values()))
-        texts.append(f"H = {n_latents}: {text}" + (" (one seed)" if seeds == 1 else ""))
-        held.append((seeds, PARTLY if seeds == 1 and graded([holds]) == REPRODUCED else holds))
-    counted = [(seeds, holds) for seeds, holds in held if seeds > 1] or held
+        rise = mean(map(last_rise, conditions["to1"]))
+        notes = ["one seed"] * (seeds == 1)
+        notes += [f"the ELBO still rising by {rise:.1f} nats an epoch"] * (rise > CONVERGED)
+        texts.append(f"H = {n_latents}: {text}" + (f" ({', '.join(notes)})" if notes else ""))
+        judged.append((seeds, PROVISIONAL.get(graded([holds]), holds) if notes else holds))
+    counted = [(seeds, holds) for seeds, holds in judged if seeds > 1] or judged
     return Finding(
         "; ".join(texts), graded(holds for _, holds in counted), min(seeds for seeds, _ in counted)
     )
@@ -71,10 +76,7 @@ def _elbo(record: Record) -> float:
 
 def _half_textures(conditions: Conditions) -> Judgement:
     shares = [_percent("texture", record) for record in conditions["to1"]]
-    rising = mean(last_rise(record) for record in conditions["to1"])
-    text = f"{spread(shares, 0)} %, the ELBO still rising by {rising:.1f} nats an epoch"
-    half = HALF[0] <= mean(shares) <= HALF[1]
-    return text, half if rising <= CONVERGED else PARTLY if half else NOT
+    return f"{spread(shares, 0)} %", HALF[0] <= mean(shares) <= HALF[1]
 
 
 def _marginal(conditions: Conditions) -> Judgement:
