@@ -6,6 +6,7 @@ import io
 
 import pytest
 import torch
+from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from paperlib import plotting
@@ -131,3 +132,10 @@ def test_scaling_has_a_panel_a_size_and_two_lines_for_each_family():
     measured, predicted, *_ = figure.axes[0].lines
     assert list(measured.get_ydata()) == [1, 2]
     assert list(predicted.get_ydata()) == [0.5, 1]
+
+
+def test_a_table_keeps_its_columns_whatever_is_in_its_cells():
+    table = plotting.Table(["median $|z_h|$", "b"], [["1", "2"]])
+    tokens = MarkdownIt().enable("table").parse(table._repr_markdown_())
+    cells = [token.content for token in tokens if token.type == "inline"]
+    assert cells == ["median $|z_h|$", "b", "1", "2"]

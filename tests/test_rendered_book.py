@@ -46,6 +46,8 @@ PROBE = """
     broken: count("[data-mjx-error], mjx-merror, merror"),
     pictures: document.images.length,
     missing: [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src),
+    raw: [...document.querySelectorAll("article p")].map((text) => text.textContent)
+      .filter((text) => /\\|\\s*(—|-+)\\s*\\|/.test(text)),
   };
 })()
 """
@@ -129,6 +131,7 @@ def find_missing(browser: Browser) -> list[str]:
     problems = [f"asks for {url}" for url in browser.requests() if not url.startswith(LOCAL)]
     problems += [f"console error: {error}" for error in browser.errors()]
     problems += [f"picture missing: {url}" for url in seen["missing"]]
+    problems += [f"table not rendered: {text[:80]}" for text in seen["raw"]]
     if seen["rendered"] < seen["formulas"] or seen["broken"]:
         problems.append(f"formulas not rendered or broken: {seen}")
     return problems
@@ -157,13 +160,14 @@ def test_a_broken_page_is_noticed(browser, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
         "<title>x</title><img src='none.png'><span class='math'>\\(x\\)</span>"
-        "<article style='width: 3000px'><img src='none.png'></article>"
+        "<article style='width: 3000px'><img src='none.png'><p>| a | | — | | 1 |</p></article>"
         "<script src='http://127.0.0.1:9/a.js'></script><script>console.error('no'); undefinedName()</script>"
     )
     browser.look(**LOOKS["dark"])
     browser.open(page.as_uri())
     seen = "\n".join(find_missing(browser))
-    signs = ["asks for http://127.0.0.1:9/a.js", "undefinedName", '"no"', "NOT_FOUND", "formulas not"]
+    signs = ["asks for http://127.0.0.1:9/a.js", "undefinedName", '"no"', "NOT_FOUND"]
+    signs += ["table not", "formulas not"]
     assert [sign for sign in signs if sign not in seen] == []
     assert seen.count("picture missing") == 2
     assert [problem.split()[0] for problem in find_misplaced(browser)] == ["scrolls", "dark"]

@@ -66,4 +66,5 @@ class Table:
 
     def _repr_markdown_(self) -> str:
         lines = [self.head, ["---"] * len(self.head), *self.rows]
-        return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+        cells = ([str(cell).replace("|", r"\|") for cell in line] for line in lines)  # |z| would end a cell
+        return "\n".join(f"| {' | '.join(line)} |" for line in cells)
