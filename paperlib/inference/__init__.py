@@ -11,22 +11,22 @@ from functools import reduce
 from itertools import repeat
 from operator import add
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.inference.diagonal import infer_diagonal
 from paperlib.inference.full import infer_full
 from paperlib.inference.lbfgs import infer_lbfgs
+from paperlib.inference.scales import alternate, closed_form_scales, initial_scales
 from paperlib.model import check_unit_columns
-from paperlib.objectives import entropy_elbo, optimal_noise_variance, optimal_prior_scales
 from paperlib.parallel import map_threads
 from paperlib.posteriors import FAMILIES, GaussianPosterior, check_start, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.validation import check_choice, check_positive, check_training_data
 
 __all__ = [
-    "closed_form_scales", "fit_posterior", "infer_diagonal", "infer_full", "infer_lbfgs", "initial_scales",
+    "alternate", "closed_form_scales", "fit_posterior", "infer_diagonal", "infer_full", "infer_lbfgs",
+    "initial_scales",
 ]  # fmt: skip
 
 
@@ -42,8 +42,7 @@ def fit_posterior(
 ) -> tuple[GaussianPosterior, PosteriorStatistics]:
     """Optimal posteriors for a fixed dictionary, with ONE optimal λ and ONE σ² for all of `x`.
 
-    Rounds of an E-step over all data and closed-form scales (Theorem 2), until a round gains less than
-    `tolerance` nats a data point.
+    Rounds of an E-step over all data and closed-form scales (Theorem 2), while there is a gain (`alternate`).
 
     Parameters
     ----------
@@ -86,33 +85,18 @@ def fit_posterior(
         noise_variance, prior_scales = closed_form_scales(stats, x.dtype)
         posteriors = [*first]
 
-    def e_step(i: int) -> PosteriorStatistics:
-        posterior = E_STEPS[family](batches[i], dictionary, prior_scales, noise_variance, start=posteriors[i])
-        posteriors[i] = posterior
-        return PosteriorStatistics.from_batch(batches[i], posterior, dictionary)
+    def e_step(noise_variance: Tensor, prior_scales: Tensor) -> PosteriorStatistics:
+        def infer(i: int) -> PosteriorStatistics:
+            posterior = E_STEPS[family](
+                batches[i], dictionary, prior_scales, noise_variance, start=posteriors[i]
+            )
+            posteriors[i] = posterior
+            return PosteriorStatistics.from_batch(batches[i], posterior, dictionary)
 
-    best = -torch.inf
-    for _ in range(max_rounds):
-        stats = reduce(add, map_threads(e_step, range(len(batches))))
-        noise_variance, prior_scales = closed_form_scales(stats, x.dtype)
-        elbo = float(entropy_elbo(stats))
-        if elbo - best < tolerance:
-            break
-        best = elbo
+        return reduce(add, map_threads(infer, range(len(batches))))
+
+    stats = alternate(e_step, noise_variance, prior_scales, tolerance=tolerance, max_rounds=max_rounds)
     return concatenate([posterior for posterior in posteriors if posterior is not None]), stats
-
-
-def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
-    """First guess: a quarter of the data's mean square as σ², its root as every λ."""
-    mean_square = x.square().mean()
-    return mean_square / 4, mean_square.sqrt().expand(n_latents).clone()
-
-
-def closed_form_scales(
-    stats: PosteriorStatistics, dtype: torch.dtype
-) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
-    """σ² and λ of Theorem 2 in the data's dtype."""
-    return optimal_noise_variance(stats).to(dtype), optimal_prior_scales(stats).to(dtype)
 
 
 def _infer_low_rank(

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from paperlib import annealing as annealing_schedules
 from paperlib.distributed import ALONE, Processes
 from paperlib.errors import InputError
-from paperlib.inference import closed_form_scales, infer_diagonal, infer_full, initial_scales
+from paperlib.inference import alternate, closed_form_scales, infer_diagonal, infer_full, initial_scales
 from paperlib.inference.diagonal import cold_start
 from paperlib.metrics import dead_fields
 from paperlib.model import normalize_columns
@@ -42,7 +42,7 @@ from paperlib.validation import check_choice, check_positive, check_training_dat
 
 MOMENTUM = 0.8
 AVERAGING = 6  # of t dictionaries passed, about the last t / AVERAGING count
-FINAL_ROUNDS = 50  # at most, of E-step and scales on all data; where posteriors are warm, few are needed
+FINAL_ROUNDS = 100  # at most, of E-step and scales on all data; where posteriors are warm, few are needed
 FINAL_GAIN = 5e-3  # nats a data point that another round must gain
 # λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
 ANNEALED_FLOOR, FLOOR = 1.0, 0.01
@@ -401,18 +401,17 @@ def _polish(
 def _final_e_step(
     state: EMState, x: Tensor, e_step: Callable[..., GaussianPosterior], processes: Processes
 ) -> PosteriorStatistics:
-    """Rounds of E-step and closed-form scales on all data until one gains nothing, at most FINAL_ROUNDS."""
-    best = -torch.inf
-    for _ in range(FINAL_ROUNDS):
+    """Posteriors, λ and σ² of all data for the final dictionary (`alternate`)."""
+
+    def on_all_data(noise_variance: Tensor, prior_scales: Tensor) -> PosteriorStatistics:
         visited = visit(
-            e_step, x, state.dictionary, state.prior_scales, state.noise_variance, state.marginals, BATCH_SIZE
+            e_step, x, state.dictionary, prior_scales, noise_variance, state.marginals, BATCH_SIZE
         ).total(processes)
         state.mean, state.std = visited.marginals.mean, visited.marginals.deviation
-        state.noise_variance, state.prior_scales = closed_form_scales(visited.stats, x.dtype)
-        elbo = float(entropies(visited.stats).elbo)
-        # where fields fit all data exactly, σ² has no limit but rounding
-        rounding = torch.finfo(x.dtype).eps ** 2 * state.prior_scales.square().mean()
-        if elbo - best < FINAL_GAIN or state.noise_variance <= rounding:
-            break
-        best = elbo
-    return visited.stats
+        return visited.stats
+
+    stats = alternate(
+        on_all_data, state.noise_variance, state.prior_scales, tolerance=FINAL_GAIN, max_rounds=FINAL_ROUNDS
+    )
+    state.noise_variance, state.prior_scales = closed_form_scales(stats, x.dtype)
+    return stats
