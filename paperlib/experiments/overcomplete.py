@@ -40,7 +40,6 @@ NARROW = 0.25  # of the patch's side, the smaller width of a Gabor's window at m
 PERIODS = 1.0  # in the width of a Gabor's window along its wave, at most; gratings have more
 SPREAD = 0.25  # of the patch's pixels, the effective number of a texture at least
 KEPT = ("step", "phase", "elbo", "prior_weight")
-TOLERANCE = 1e-2  # nats a data point that a round of inference on test patches must gain
 
 
 def learn_overcomplete(
@@ -100,7 +99,7 @@ def learn_overcomplete(
     model = result.model
     dictionary = model.dictionary
     start = infer_diagonal(x_test, dictionary, model.prior_scales, model.noise_variance)
-    posterior, stats = fit_posterior(x_test, dictionary, start=start, tolerance=TOLERANCE)
+    posterior, stats = fit_posterior(x_test, dictionary, start=start)
     fields = describe_fields(x_test, posterior, dictionary, stats)
     without = _without(x_test, posterior, dictionary, fields["kind"] == KINDS.index("texture"))
     energy = float(x_test.double().square().mean())
@@ -128,7 +127,7 @@ def _without(
     """Statistics of the optimal diagonal posteriors of the other fields."""
     kept = ~left_out
     start = DiagonalGaussian(posterior.mean[:, kept], posterior.std[:, kept])
-    return fit_posterior(x, dictionary[:, kept], start=start, tolerance=TOLERANCE)[1]
+    return fit_posterior(x, dictionary[:, kept], start=start)[1]
 
 
 def falling_weights(first: float, last: float, n_epochs: int) -> list[EntropyWeights]:
