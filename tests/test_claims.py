@@ -82,6 +82,20 @@ def test_records_without_a_common_seed_are_no_comparison():
     assert claims and {claim.find_in(found).verdict for claim in claims} == {MISSING}
 
 
+def overcomplete_runs(n_latents, rise, numbers=lambda end, seed: {}, arrays=None):
+    """Two seeds of three conditions on patches of 16 pixels, whose ELBO the last epoch raised by `rise`."""
+    elbos = [("em", 1.0), ("em", 1.0 + rise), ("final", 9.0)]
+    history = [{"phase": phase, "elbo": elbo} for phase, elbo in elbos]
+    return {
+        name: record(
+            name, {"history": history} | numbers(end, seed), arrays, n_latents=n_latents, patch_size=4
+        )
+        for end in ("none", "to1", "to2")
+        for seed in range(2)
+        for name in [f"h{n_latents}-{end}-{seed}"]
+    }
+
+
 @pytest.mark.parametrize(
     ("n_textures", "n_latents", "rise", "verdict"),
     [
@@ -94,20 +108,20 @@ def test_records_without_a_common_seed_are_no_comparison():
 def test_overcomplete_claims_are_of_more_fields_than_pixels(n_textures, n_latents, rise, verdict):
     kind = np.repeat([KINDS.index("texture"), KINDS.index("other")], [n_textures, n_latents - n_textures])
     arrays = {"kind": kind.astype(np.float16), "contribution": np.ones(n_latents, np.float16)}
-    elbos = [("em", 1.0), ("em", 1.0 + rise), ("final", 9.0)]
-    history = [{"phase": phase, "elbo": elbo} for phase, elbo in elbos]
-    found = {
-        f"h{n_latents}-{end}-{seed}": record(
-            f"h{n_latents}-{end}-{seed}", {"history": history}, arrays,
-            n_latents=n_latents, patch_size=4,
-        )
-        for end in ("none", "to1", "to2")
-        for seed in range(2)
-    }  # fmt: skip
     (claim,) = (claim for claim in CLAIMS if "about half of the fields" in claim.words)
-    finding = claim.find_in(found)
+    finding = claim.find_in(overcomplete_runs(n_latents, rise, arrays=arrays))
     assert finding.verdict == verdict
     assert verdict == MISSING or f"{100 * n_textures / n_latents:.0f}" in finding.ours
+
+
+@pytest.mark.parametrize(("rise", "verdict"), [(0.1, "contradicted"), (3.0, "not reproduced")])
+def test_runs_that_have_not_ended_contradict_nothing(rise, verdict):
+    gini = {"none": 0.8, "to1": 0.7, "to2": 0.6}
+    found = overcomplete_runs(
+        18, rise, lambda end, seed: {"judged": {"gini": gini[end] * (1 + 0.001 * seed)}}
+    )
+    (claim,) = (claim for claim in CLAIMS if claim.words == "Emphasizing the prior makes codes sparser.")
+    assert claim.find_in(found).verdict == verdict
 
 
 @pytest.mark.parametrize(
