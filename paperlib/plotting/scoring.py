@@ -41,6 +41,7 @@ def plot_scores(scores: Mapping[str, Sequence[Judged]], title: str | None = None
     elbo.set_yticks(range(len(names)), names)
     elbo.set(xlabel="ELBO of other patches [nats]")
     gini.set(xlabel="Gini index, mean and SD")
+    gini.locator_params(axis="x", nbins=4)  # labels of three digits touch each other otherwise
     marks = [elbo.plot([], [], marker, color=color)[0] for marker, color, _ in MARKS.values()]
     labels = [f"{family} posteriors" for family in MARKS]
     figure.legend(marks, labels, loc="outside lower center", ncols=2)
