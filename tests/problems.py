@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from paperlib.model import normalize_columns
+from paperlib.model import SparseCodingModel, normalize_columns
 from paperlib.posteriors import FAMILIES, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
 
@@ -44,3 +44,18 @@ def random_problem(family: str, seed: int, n_points: int = 7, n_features: int = 
 def random_statistics(family: str, seed: int, **sizes: int) -> PosteriorStatistics:
     """Statistics of a random problem."""
     return PosteriorStatistics.from_batch(*random_problem(family, seed, **sizes))
+
+
+def sampled_problem(
+    n_points: int = 40,
+    n_features: int = 12,
+    n_latents: int = 8,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+) -> tuple[torch.Tensor, SparseCodingModel]:
+    """Data (N, D) sampled from a random model, and that model."""
+    generator = torch.Generator().manual_seed(seed)
+    dictionary = normalize_columns(torch.randn(n_features, n_latents, generator=generator, dtype=dtype))
+    scales = 0.2 + torch.rand(n_latents, generator=generator, dtype=dtype)
+    model = SparseCodingModel(dictionary, scales, torch.tensor(0.05, dtype=dtype))
+    return model.sample(n_points, generator)[0], model

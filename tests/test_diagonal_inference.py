@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from problems import sampled_problem
 from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.stats import norm
 
 from paperlib.inference import fit_posterior, infer_diagonal
 from paperlib.inference.diagonal import cold_start, inverse_bound
-from paperlib.model import SparseCodingModel, normalize_columns
 from paperlib.objectives import (
     EntropyWeights,
     classical_elbo,
@@ -21,14 +21,6 @@ from paperlib.objectives import (
 )
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.statistics import PosteriorStatistics
-
-
-def problem(n_points=40, n_features=12, n_latents=8, dtype=torch.float64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    dictionary = normalize_columns(torch.randn(n_features, n_latents, generator=generator, dtype=dtype))
-    scales = 0.2 + torch.rand(n_latents, generator=generator, dtype=dtype)
-    model = SparseCodingModel(dictionary, scales, torch.tensor(0.05, dtype=dtype))
-    return model.sample(n_points, generator)[0], model
 
 
 def elbo(x, posterior, model, weights=EntropyWeights()):  # noqa: B008
@@ -45,7 +37,7 @@ def elbo(x, posterior, model, weights=EntropyWeights()):  # noqa: B008
 
 def test_optimum_is_that_of_a_general_optimizer():
     """scipy maximizes one data point's ELBO, whose prior term it gets by quadrature, not from 𝓜."""
-    x, model = problem(n_points=1, n_features=4, n_latents=2)
+    x, model = sampled_problem(n_points=1, n_features=4, n_latents=2)
     dictionary, scales = model.dictionary.numpy(), model.prior_scales.numpy()
     variance = float(model.noise_variance)
 
@@ -69,7 +61,7 @@ def test_optimum_is_that_of_a_general_optimizer():
     "weights", [EntropyWeights(), EntropyWeights(prior=5.0), EntropyWeights(likelihood=0.2)]
 )
 def test_gradient_vanishes_at_the_result(weights):
-    x, model = problem()
+    x, model = sampled_problem()
     posterior = infer_diagonal(
         x, model.dictionary, model.prior_scales, model.noise_variance, weights=weights, n_steps=3000
     )
@@ -83,14 +75,14 @@ def test_gradient_vanishes_at_the_result(weights):
 
 
 def test_ten_cold_steps_come_close_to_the_optimum():
-    x, model = problem(n_points=200, n_features=64, n_latents=32)
+    x, model = sampled_problem(n_points=200, n_features=64, n_latents=32)
     arguments = (x, model.dictionary, model.prior_scales, model.noise_variance)
     optimum = elbo(x, infer_diagonal(*arguments, n_steps=1000), model)
     assert optimum - elbo(x, infer_diagonal(*arguments, n_steps=10), model) < 0.01
 
 
 def test_starts_from_no_data_if_nothing_is_given():
-    x, model = problem()
+    x, model = sampled_problem()
     arguments = (x, model.dictionary, model.prior_scales, model.noise_variance)
     given = infer_diagonal(*arguments, start=cold_start(len(x), model.prior_scales, model.noise_variance))
     plain = infer_diagonal(*arguments)
@@ -107,7 +99,7 @@ def test_bound_on_the_curvature_has_an_inverse_where_the_gram_matrix_is_singular
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 @pytest.mark.parametrize("variance", [1e-8, 1.0, 1e6])
 def test_finite_at_extreme_scales(dtype, scale, variance):
-    x, model = problem(dtype=dtype)
+    x, model = sampled_problem(dtype=dtype)
     posterior = infer_diagonal(
         100 * x, model.dictionary, torch.full_like(model.prior_scales, scale),
         torch.tensor(variance, dtype=dtype), n_steps=100,
@@ -124,7 +116,7 @@ def test_posterior_of_no_data_is_optimal_at_zero_mean():
 
 @pytest.mark.parametrize("family", ["diagonal", "low-rank", "full"])
 def test_fit_posterior_ends_where_no_scale_can_improve(family):
-    x, model = problem(n_points=20)
+    x, model = sampled_problem(n_points=20)
     posterior, stats = fit_posterior(x, model.dictionary, family, tolerance=1e-4)
     scales, variance = optimal_prior_scales(stats), optimal_noise_variance(stats)
     best = float(entropy_elbo(stats))
@@ -137,7 +129,7 @@ def test_fit_posterior_ends_where_no_scale_can_improve(family):
 
 
 def test_richer_posteriors_have_a_higher_elbo():
-    x, model = problem(n_points=60, n_features=8, n_latents=8)
+    x, model = sampled_problem(n_points=60, n_features=8, n_latents=8)
     values = {
         family: float(entropy_elbo(fit_posterior(x, model.dictionary, family, tolerance=1e-5)[1]))
         for family in ("diagonal", "full")
@@ -146,7 +138,7 @@ def test_richer_posteriors_have_a_higher_elbo():
 
 
 def test_fit_posterior_does_not_depend_on_batches_or_start():
-    x, model = problem(n_points=50)
+    x, model = sampled_problem(n_points=50)
     posterior, stats = fit_posterior(x, model.dictionary, tolerance=1e-7)
     small = fit_posterior(x, model.dictionary, tolerance=1e-7, batch_size=7)[1]
     again = fit_posterior(x, model.dictionary, start=posterior, tolerance=1e-7)[1]
@@ -164,7 +156,7 @@ def test_fit_posterior_does_not_depend_on_batches_or_start():
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(x, family, message):
-    dictionary = problem(dtype=torch.float32)[1].dictionary
+    dictionary = sampled_problem(dtype=torch.float32)[1].dictionary
     with pytest.raises(ValueError, match=message):
         fit_posterior(x, dictionary, family)
     with pytest.raises(ValueError, match="unit norm"):
@@ -185,4 +177,4 @@ def test_bad_input_is_refused_in_one_sentence(x, family, message):
 )
 def test_numbers_and_starts_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        fit_posterior(torch.ones(3, 12), problem(dtype=torch.float32)[1].dictionary, **options)
+        fit_posterior(torch.ones(3, 12), sampled_problem(dtype=torch.float32)[1].dictionary, **options)

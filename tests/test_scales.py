@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from test_diagonal_inference import problem
+from problems import sampled_problem
 
 from paperlib.inference import alternate, closed_form_scales, infer_diagonal, initial_scales
 from paperlib.objectives import entropy_elbo
@@ -34,7 +34,7 @@ class Rounds:
 
 @pytest.mark.parametrize(("n_latents", "at_most"), [(4, 15), (8, 70), (12, 100)])
 def test_momentum_ends_where_patient_rounds_end_with_fewer_of_them(n_latents, at_most):
-    x, model = problem(n_points=60, n_features=8, n_latents=n_latents)
+    x, model = sampled_problem(n_points=60, n_features=8, n_latents=n_latents)
     x = x + 0.3 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     quick = Rounds(x, model.dictionary)
     stats = alternate(quick, *quick.first, tolerance=1e-4, max_rounds=400)
@@ -44,7 +44,7 @@ def test_momentum_ends_where_patient_rounds_end_with_fewer_of_them(n_latents, at
 
 
 def test_the_last_round_is_at_closed_form_scales_and_gains_little():
-    x, model = problem(n_points=60, n_features=8, n_latents=8)
+    x, model = sampled_problem(n_points=60, n_features=8, n_latents=8)
     rounds, asked = Rounds(x, model.dictionary), []
 
     def e_step(variance, scales):
@@ -60,7 +60,7 @@ def test_the_last_round_is_at_closed_form_scales_and_gains_little():
 
 
 def test_rounds_end_at_their_number():
-    x, model = problem(n_points=20)
+    x, model = sampled_problem(n_points=20)
     rounds = Rounds(x, model.dictionary)
     alternate(rounds, *rounds.first, tolerance=1e-12, max_rounds=3)
     assert len(rounds.elbos) == 3
