@@ -86,18 +86,33 @@ def entropy_elbo(stats: PosteriorStatistics, weights: EntropyWeights | None = No
 
 
 def annealed_elbo(stats: PosteriorStatistics, weights: EntropyWeights) -> Float[Tensor, ""]:
-    """Annealed objective with `weights` (Eq. 17), λ ≥ σ where the prior outweighs the posterior.
+    """Annealed objective with `weights` (Eq. 17), λ ≥ `least_prior_scale` where the prior outweighs q.
 
     There Eq. 17 itself has no maximum: a field with ν = 0 and τ, λ → 0 gains (w_p − w_q) log 1/τ.
-    With λ ≥ σ collapsing gains nothing.  H[p(z)] is then −E log p(z), the sum of log 2λ_h + E|z_h|/λ_h.
+    With a least λ collapsing gains nothing.  H[p(z)] is −E log p(z), the sum of log 2λ_h + E|z_h|/λ_h.
     """
     terms = entropies(stats)
     if weights.prior <= weights.posterior:
         return terms.weighted(weights)
     magnitude = optimal_prior_scales(stats)
-    scales = torch.maximum(magnitude, optimal_noise_variance(stats).sqrt())
+    least = least_prior_scale(optimal_noise_variance(stats), weights, stats.n_features, len(magnitude))
+    scales = torch.maximum(magnitude, least)
     prior = (torch.log(2 * scales) + magnitude / scales).sum()
     return replace(terms, prior=prior).weighted(weights)
+
+
+def least_prior_scale(
+    noise_variance: Float[Tensor, ""], weights: EntropyWeights, n_features: int, n_latents: int
+) -> Float[Tensor, ""]:
+    """Least λ_h where the prior's entropy outweighs the posteriors': σ, or less if fields are many.
+
+    With γ = w_p/w_q and λ = cσ, a field with ν = 0 has t = τ/σ where t² + √(2/π) γt/c = 1, and takes part
+    where its input passes γσ²/λ = γσ/c.  Many such fields inflate σ² by 1/(1 − rt²), r = H/D.  So inputs need
+    least at t² = 1/(2r − 1), which is c = γ √((2r − 1)/2π) / (r − 1), if this is less than 1.
+    """
+    excess = max(1.0, n_latents / n_features)
+    reduction = weights.posterior / weights.prior * (excess - 1) * math.sqrt(2 * math.pi / (2 * excess - 1))
+    return noise_variance.sqrt() / max(1.0, reduction)
 
 
 def classical_elbo(

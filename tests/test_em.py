@@ -13,7 +13,7 @@ from paperlib.data import bars
 from paperlib.inference import fit_posterior, infer_diagonal
 from paperlib.metrics import is_recovered, match_fields
 from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import entropy_elbo
+from paperlib.objectives import EntropyWeights, entropy_elbo
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers import EMState, fit_em
@@ -136,6 +136,17 @@ def test_every_annealing_stays_finite_also_overcomplete(annealing, n_latents):
     assert all(math.isfinite(value) for value in rows)
     assert torch.isfinite(result.model.dictionary).all()
     assert (result.model.prior_scales > 0).all()
+
+
+def test_many_idle_fields_do_not_inflate_the_noise():
+    """With H ≫ D and γ = 2, posteriors at λ = σ would vary more than the data, and σ² grow on and on."""
+    x, _ = sparse_data(n_points=600, n_features=8, n_latents=8)
+    shares = []
+    fit(
+        x, n_latents=64, n_epochs=8, annealing=[EntropyWeights(prior=2.0)] * 8, polish=0,
+        callback=lambda state: shares.append(float(state.noise_variance / x.square().mean())),
+    )  # fmt: skip
+    assert max(shares) < 1 and shares[-1] < shares[0]
 
 
 @settings(max_examples=15, deadline=None)

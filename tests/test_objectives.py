@@ -26,6 +26,7 @@ from paperlib.objectives import (
     classical_elbo,
     entropies,
     entropy_elbo,
+    least_prior_scale,
     monte_carlo_elbo,
     optimal_noise_variance,
     optimal_prior_scales,
@@ -359,15 +360,45 @@ def test_annealed_elbo_is_eq_17_unless_the_prior_outweighs_the_posterior(family,
     assert annealed_elbo(stats, weights).item() == pytest.approx(entropy_elbo(stats, weights).item())
 
 
+def best_ratio(excess, gamma):
+    """λ/σ at which fields with ν = 0, which inflate σ², start to take part at the least input."""
+
+    def idle_deviation(ratio):
+        return optimize.brentq(lambda t: t**2 + math.sqrt(2 / math.pi) * gamma * t / ratio - 1, 0, 1)
+
+    def needed_input(log_ratio):
+        share = excess * idle_deviation(math.exp(log_ratio)) ** 2
+        return -log_ratio - math.log(1 - share) / 2 if share < 1 else math.inf
+
+    grid = np.linspace(-8, 8, 1001)
+    start = grid[np.argmin([needed_input(log) for log in grid])]
+    bounds = start - 0.02, start + 0.02
+    return math.exp(optimize.minimize_scalar(needed_input, bounds=bounds, method="bounded").x)
+
+
+@given(excess=st.floats(1.05, 50), gamma=st.floats(1, 10))
+@settings(max_examples=20, deadline=None)
+def test_at_the_least_prior_scale_fields_take_part_at_the_least_input(excess, gamma):
+    weights, n_features = EntropyWeights(prior=gamma), 1000
+    n_latents = round(excess * n_features)
+    noise_variance = torch.tensor(0.3, dtype=torch.float64)
+    least = least_prior_scale(noise_variance, weights, n_features, n_latents) / noise_variance.sqrt()
+    assert least.item() == pytest.approx(min(1, best_ratio(n_latents / n_features, gamma)), rel=1e-3)
+    assert least_prior_scale(noise_variance, weights, n_latents, n_features) == noise_variance.sqrt()
+
+
 @families
-def test_annealed_elbo_has_the_best_prior_scales_above_the_noise_deviation(family):
-    stats = random_statistics(family, seed=20)
-    least = optimal_prior_scales(stats).median() / optimal_noise_variance(stats).sqrt()
-    stats = replace(stats, magnitude=stats.magnitude / least)  # now the floor lies amid the scales
-    sigma, terms = optimal_noise_variance(stats).sqrt().item(), entropies(stats)
+@pytest.mark.parametrize("n_latents", [4, 60])  # less than D = 6, and many more
+def test_annealed_elbo_has_the_best_prior_scales_above_the_least(family, n_latents):
+    stats = random_statistics(family, seed=20, n_latents=n_latents)
+    sigma = optimal_noise_variance(stats).sqrt().item()
+    least = sigma if n_latents <= 6 else sigma * best_ratio(n_latents / 6, gamma=3.0)
+    # the least scale shall lie amid the scales
+    stats = replace(stats, magnitude=stats.magnitude * least / optimal_prior_scales(stats).median())
+    terms = entropies(stats)
 
     def minus_log_prior(magnitude):
-        bounds = math.log(sigma), 20
+        bounds = math.log(least), 20
         return optimize.minimize_scalar(
             lambda log: math.log(2) + log + magnitude * math.exp(-log), bounds=bounds, method="bounded",
             options={"xatol": 1e-10},

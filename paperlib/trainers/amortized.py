@@ -29,7 +29,7 @@ from paperlib.encoders import Encoder
 from paperlib.errors import InputError
 from paperlib.inference import infer_diagonal, infer_full, initial_scales
 from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import EntropyWeights, annealed_elbo, entropies
+from paperlib.objectives import EntropyWeights, annealed_elbo, entropies, least_prior_scale
 from paperlib.posteriors import GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
 from paperlib.trainers.result import FitResult, history_row
@@ -302,10 +302,11 @@ class _Learner:
     def refine(
         self, batch: Tensor, posterior: GaussianPosterior, weights: EntropyWeights
     ) -> GaussianPosterior:
-        """A few iterations of the E-step, with λ ≥ σ while the prior outweighs, as in `annealed_elbo`."""
+        """A few iterations of the E-step, with λ bounded below as in `annealed_elbo`."""
         prior_scales = self.prior_scales
         if weights.prior > weights.posterior:
-            prior_scales = torch.maximum(prior_scales, self.noise_variance.sqrt())
+            least = least_prior_scale(self.noise_variance, weights, *self.dictionary.shape)
+            prior_scales = torch.maximum(prior_scales, least)
         return E_STEPS[self.encoder.family](
             batch, self.dictionary.detach(), prior_scales, self.noise_variance,
             weights=weights, start=posterior, n_steps=self.refinement_steps,

@@ -30,7 +30,7 @@ from paperlib.inference import alternate, closed_form_scales, infer_diagonal, in
 from paperlib.inference.diagonal import cold_start
 from paperlib.metrics import dead_fields
 from paperlib.model import normalize_columns
-from paperlib.objectives import EntropyWeights, entropies
+from paperlib.objectives import EntropyWeights, entropies, least_prior_scale
 from paperlib.parallel import one_thread
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
@@ -44,8 +44,7 @@ MOMENTUM = 0.8
 AVERAGING = 6  # of t dictionaries passed, about the last t / AVERAGING count
 FINAL_ROUNDS = 100  # at most, of E-step and scales on all data; where posteriors are warm, few are needed
 FINAL_GAIN = 5e-3  # nats a data point that another round must gain
-# λ ≥ floor·σ: while w_p > w_q fields would gain by collapsing (`annealed_elbo`); else it only guards float32.
-ANNEALED_FLOOR, FLOOR = 1.0, 0.01
+FLOOR = 0.01  # of λ/σ, which guards float32
 
 
 @dataclass(frozen=True)
@@ -308,11 +307,13 @@ def _epoch(
 
 
 def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyWeights) -> None:
-    """Closed-form λ and σ² (Theorem 2) of the minibatch, mixed into the running ones."""
+    """Closed-form λ and σ² (Theorem 2) of the minibatch, mixed in; λ as in `annealed_elbo`."""
     share = newest_share(stats.count, state.seen)
     state.noise_variance, scales = running_scales(state.noise_variance, state.prior_scales, stats, share)
-    floor = ANNEALED_FLOOR if weights.prior > weights.posterior else FLOOR
-    state.prior_scales = torch.maximum(scales, floor * state.noise_variance.sqrt())
+    least = FLOOR * state.noise_variance.sqrt()
+    if weights.prior > weights.posterior:
+        least = least_prior_scale(state.noise_variance, weights, *state.dictionary.shape)
+    state.prior_scales = torch.maximum(scales, least)
 
 
 def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
