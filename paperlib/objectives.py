@@ -104,7 +104,7 @@ def annealed_elbo(stats: PosteriorStatistics, weights: EntropyWeights) -> Float[
 def least_prior_scale(
     noise_variance: Float[Tensor, ""], weights: EntropyWeights, n_features: int, n_latents: int
 ) -> Float[Tensor, ""]:
-    """Least λ_h where the prior's entropy outweighs the posteriors': σ, or less if fields are many.
+    """Least λ_h where the prior's entropy outweighs the posteriors': σ, or less if fields are many; else 0.
 
     With γ = w_p/w_q and λ = cσ, a field with ν = 0 has t = τ/σ where t² + √(2/π) γt/c = 1, and takes part
     where its input passes γσ²/λ = γσ/c.  Many such fields inflate σ² by 1/(1 − rt²), r = H/D.  So inputs need
@@ -119,6 +119,8 @@ def least_prior_scale(
     n_features, n_latents : int
         D and H.
     """
+    if weights.prior <= weights.posterior:
+        return torch.zeros_like(noise_variance)
     excess = max(1.0, n_latents / n_features)
     reduction = weights.posterior / weights.prior * (excess - 1) * math.sqrt(2 * math.pi / (2 * excess - 1))
     return noise_variance.sqrt() / max(1.0, reduction)

@@ -376,7 +376,7 @@ def best_ratio(excess, gamma):
     return math.exp(optimize.minimize_scalar(needed_input, bounds=bounds, method="bounded").x)
 
 
-@given(excess=st.floats(1.05, 50), gamma=st.floats(1, 10))
+@given(excess=st.floats(1.05, 50), gamma=st.floats(1.01, 10))
 @settings(max_examples=20, deadline=None)
 def test_at_the_least_prior_scale_fields_take_part_at_the_least_input(excess, gamma):
     weights, n_features = EntropyWeights(prior=gamma), 1000
@@ -385,6 +385,8 @@ def test_at_the_least_prior_scale_fields_take_part_at_the_least_input(excess, ga
     least = least_prior_scale(noise_variance, weights, n_features, n_latents) / noise_variance.sqrt()
     assert least.item() == pytest.approx(min(1, best_ratio(n_latents / n_features, gamma)), rel=1e-3)
     assert least_prior_scale(noise_variance, weights, n_latents, n_features) == noise_variance.sqrt()
+    tempered = EntropyWeights(prior=gamma, posterior=gamma)
+    assert least_prior_scale(noise_variance, tempered, n_features, n_latents) == 0
 
 
 @families

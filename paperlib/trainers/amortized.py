@@ -303,10 +303,8 @@ class _Learner:
         self, batch: Tensor, posterior: GaussianPosterior, weights: EntropyWeights
     ) -> GaussianPosterior:
         """A few iterations of the E-step, with λ bounded below as in `annealed_elbo`."""
-        prior_scales = self.prior_scales
-        if weights.prior > weights.posterior:
-            least = least_prior_scale(self.noise_variance, weights, *self.dictionary.shape)
-            prior_scales = torch.maximum(prior_scales, least)
+        least = least_prior_scale(self.noise_variance, weights, *self.dictionary.shape)
+        prior_scales = torch.maximum(self.prior_scales, least)
         return E_STEPS[self.encoder.family](
             batch, self.dictionary.detach(), prior_scales, self.noise_variance,
             weights=weights, start=posterior, n_steps=self.refinement_steps,

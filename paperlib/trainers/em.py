@@ -310,10 +310,9 @@ def _update_scales(state: EMState, stats: PosteriorStatistics, weights: EntropyW
     """Closed-form λ and σ² (Theorem 2) of the minibatch, mixed in; λ as in `annealed_elbo`."""
     share = newest_share(stats.count, state.seen)
     state.noise_variance, scales = running_scales(state.noise_variance, state.prior_scales, stats, share)
-    least = FLOOR * state.noise_variance.sqrt()
-    if weights.prior > weights.posterior:
-        least = least_prior_scale(state.noise_variance, weights, *state.dictionary.shape)
-    state.prior_scales = torch.maximum(scales, least)
+    least = least_prior_scale(state.noise_variance, weights, *state.dictionary.shape)
+    floor = FLOOR * state.noise_variance.sqrt()
+    state.prior_scales = torch.maximum(scales, torch.maximum(least, floor))
 
 
 def _update_dictionary(state: EMState, visited: Visit, rate: float) -> None:
