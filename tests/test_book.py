@@ -12,11 +12,14 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paperlib import book
 from paperlib.book import NO_IMAGES, BookError, plan, reproduce
 from paperlib.book.notebooks import code_cell_lines
 from paperlib.book.printing import _print
+from paperlib.book.report import expected_minutes
 from paperlib.book.tasks import sha256
 from paperlib.errors import InputError
 
@@ -207,6 +210,17 @@ def test_the_plan_executes_nothing(project):
     reproduce(project, profile="smoke", dry_run=True, echo=lines.append)
     assert not (project / "_build").exists()
     assert [line.split()[0] for line in lines if "never executed" in line] == ["first", "second"]
+
+
+@given(st.lists(st.integers(0, 500), max_size=20), st.integers(1, 8))
+def test_the_expected_time_is_within_grahams_bounds(minutes, jobs):
+    expected, longest = expected_minutes(minutes, jobs), max(minutes, default=0)
+    assert longest <= expected
+    assert sum(minutes) <= jobs * expected <= sum(minutes) + (jobs - 1) * longest
+
+
+def test_the_expected_time_is_that_of_longest_first():
+    assert expected_minutes([3, 3, 5, 3, 4], jobs=2) == 10  # 5, 3 and 4, 3, 3; the best is 9
 
 
 # ---- bad input, refused before anything runs

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heapreplace
 
 from paperlib.book.tasks import Task
 
 
 def print_plan(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None]) -> None:
     """What would run and why, on which images, and how long it is expected to take."""
-    rows = []
-    expected = 0.0
+    rows, minutes = [], []
     for task in tasks:
         reasons = task.reasons()
-        expected += task.minutes if reasons else 0.0
+        minutes += [task.minutes] if reasons else []
         state = f"run ({', '.join(reasons)})" if reasons else "up to date"
         rows.append((task.name, task.profile, f"{task.minutes:g}", state))
     images = next((task.images.description for task in tasks if task.images), "not used")
     echo(f"Images: {images}")
     _print_table(("notebook", "profile", "minutes", "plan"), rows, echo)
-    echo(f"Expected: {expected:.1f} minutes of notebooks, {jobs} at a time, and then the pages.")
+    expected = expected_minutes(minutes, jobs)
+    time = f"{expected:.1f} minutes" if expected < 100 else f"{expected / 60:.1f} hours"
+    echo(f"Expected: {time} ({sum(minutes):.1f} minutes of notebooks, {jobs} at a time), and then the pages.")
+
+
+def expected_minutes(minutes: Iterable[float], jobs: int) -> float:
+    """How long notebooks take as `execute_tasks` runs them: the longest first, `jobs` at a time."""
+    ends = [0.0] * jobs
+    for length in sorted(minutes, reverse=True):
+        heapreplace(ends, ends[0] + length)
+    return max(ends)
 
 
 def print_results(tasks: Sequence[Task], seconds: dict[str, float], echo: Callable[[str], None]) -> None:
