@@ -90,7 +90,7 @@ def overcomplete_runs(n_latents, rise, numbers=lambda end, seed: {}, arrays=None
         name: record(
             name, {"history": history} | numbers(end, seed), arrays, n_latents=n_latents, patch_size=4
         )
-        for end in ("none", "to1", "to2")
+        for end in ("none", "to1", "to2", "to1-codes", "to2-codes")
         for seed in range(2)
         for name in [f"h{n_latents}-{end}-{seed}"]
     }
@@ -116,12 +116,26 @@ def test_overcomplete_claims_are_of_more_fields_than_pixels(n_textures, n_latent
 
 @pytest.mark.parametrize(("rise", "verdict"), [(0.1, "contradicted"), (3.0, "not reproduced")])
 def test_runs_that_have_not_ended_contradict_nothing(rise, verdict):
-    gini = {"none": 0.8, "to1": 0.7, "to2": 0.6}
-    found = overcomplete_runs(
-        18, rise, lambda end, seed: {"judged": {"gini": gini[end] * (1 + 0.001 * seed)}}
-    )
+    assert sparser(rise, gini=-0.1, active=+3).verdict == verdict
+
+
+@pytest.mark.parametrize(("gini", "active", "verdict"), [(0.1, -3, "reproduced"), (-0.1, -3, "partly")])
+def test_codes_are_sparser_if_all_measures_say_so(gini, active, verdict):
+    found = sparser(rise=0.1, gini=gini, active=active)
+    assert found.verdict == verdict
+    assert f"{active:+d}" in found.ours
+
+
+def sparser(rise, gini, active):
+    """Finding where γ = 2 changes the Gini indices and the number of active latents by so much."""
+
+    def numbers(end, seed):
+        more = (1 + 0.001 * seed) * end.startswith("to2")
+        codes = {"gini_means": 0.7 + gini * more, "active": 9 + active * more}
+        return codes if end.endswith("codes") else {"judged": {"gini": 0.7 + gini * more}}
+
     (claim,) = (claim for claim in CLAIMS if claim.words == "Emphasizing the prior makes codes sparser.")
-    assert claim.find_in(found).verdict == verdict
+    return claim.find_in(overcomplete_runs(18, rise, numbers))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ MARGINAL = 5  # % of the energy, that are unexplained without these fields
 WIDE, EVEN = 1.0, 0.8  # octaves of frequencies, evenness of directions
 
 Judgement = tuple[str, bool | Gain | str]  # text, and a part as of `graded`
-Conditions = dict[str, list[Record]]  # none, to1, to2
+Conditions = dict[str, list[Record]]  # none, to1, to2, and the codes of the last two
+ENDS = ("none", "to1", "to2", "to1-codes", "to2-codes")
 
 
 def _each_size(runs: Groups, judge: Callable[[Conditions], Judgement]) -> Finding:
@@ -53,7 +54,7 @@ def _each_size(runs: Groups, judge: Callable[[Conditions], Judgement]) -> Findin
 
 def _sizes(runs: Groups) -> dict[int, Conditions]:
     sizes = {
-        group[0].config["n_latents"]: {end: runs[name.replace("to1", end)] for end in ("none", "to1", "to2")}
+        group[0].config["n_latents"]: {end: runs[name.replace("to1", end)] for end in ENDS}
         for name, group in runs.items()
         if name.endswith("-to1") and group[0].config["n_latents"] > group[0].config["patch_size"] ** 2
     }
@@ -68,6 +69,10 @@ def _percent(kind: str, record: Record, measure: str | None = None) -> float:
 
 def _gini(record: Record) -> float:
     return record.numbers["judged"]["gini"]
+
+
+def _of_codes(measure: str, record: Record) -> float:
+    return record.numbers[measure]
 
 
 def _elbo(record: Record) -> float:
@@ -107,8 +112,13 @@ def _wide_range(conditions: Conditions) -> Judgement:
 
 
 def _sparser(conditions: Conditions) -> Judgement:
-    more = gain(conditions["to1"], conditions["to2"], _gini)
-    return f"Gini index {more.text(3)}", more
+    samples = gain(conditions["to1"], conditions["to2"], _gini)
+    means, active = (
+        gain(conditions["to1-codes"], conditions["to2-codes"], partial(_of_codes, key))
+        for key in ("gini_means", "active")
+    )
+    text = f"Gini index {samples.text(3)}, of means {means.text(3)}, active latents {active.text(0)}"
+    return text, graded([samples, means, -active])
 
 
 def _annealing_improves(conditions: Conditions) -> Judgement:
