@@ -119,6 +119,19 @@ def test_runs_that_have_not_ended_contradict_nothing(rise, verdict):
     assert sparser(rise, gini=-0.1, active=+3).verdict == verdict
 
 
+def test_runs_that_have_not_ended_count_only_without_others():
+    def textures(n_latents, n_textures, rise):
+        kind = np.full(n_latents, KINDS.index("other"), np.float16)
+        kind[:n_textures] = KINDS.index("texture")
+        arrays = {"kind": kind, "contribution": np.ones(n_latents, np.float16)}
+        return overcomplete_runs(n_latents, rise, arrays=arrays)
+
+    (claim,) = (claim for claim in CLAIMS if "about half of the fields" in claim.words)
+    ended, others = textures(18, 9, rise=0.1), textures(36, 3, rise=3.0)
+    assert claim.find_in(ended | others).verdict == claim.find_in(ended).verdict == "reproduced"
+    assert claim.find_in(others).verdict == "not reproduced"
+
+
 @pytest.mark.parametrize(("gini", "active", "verdict"), [(0.1, -3, "reproduced"), (-0.1, -3, "partly")])
 def test_codes_are_sparser_if_all_measures_say_so(gini, active, verdict):
     found = sparser(rise=0.1, gini=gini, active=active)

@@ -36,8 +36,11 @@ ENDS = ("none", "to1", "to2", "to1-codes", "to2-codes")
 
 
 def _each_size(runs: Groups, judge: Callable[[Conditions], Judgement]) -> Finding:
-    """A judgement of every overcomplete H, put together; those of one seed count if there are no others."""
-    texts, judged = [], []
+    """A judgement of every overcomplete H, put together.
+
+    Those of one seed, or of runs far from their end, count only if there are no others.
+    """
+    texts, judged, unsure = [], [], []
     for n_latents, conditions in sorted(_sizes(runs).items()):
         text, holds = judge(conditions)
         seeds = len(common_seeds(*conditions.values()))
@@ -45,8 +48,11 @@ def _each_size(runs: Groups, judge: Callable[[Conditions], Judgement]) -> Findin
         notes = ["one seed"] * (seeds == 1)
         notes += [f"the ELBO still rising by {rise:.1f} nats an epoch"] * (rise > CONVERGED)
         texts.append(f"H = {n_latents}: {text}" + (f" ({', '.join(notes)})" if notes else ""))
-        judged.append((seeds, PROVISIONAL.get(graded([holds]), holds) if notes else holds))
-    counted = [(seeds, holds) for seeds, holds in judged if seeds > 1] or judged
+        if notes:
+            unsure.append((seeds, PROVISIONAL.get(graded([holds]), holds)))
+        else:
+            judged.append((seeds, holds))
+    counted = judged or unsure
     return Finding(
         "; ".join(texts), graded(holds for _, holds in counted), min(seeds for seeds, _ in counted)
     )
