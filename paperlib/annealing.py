@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from paperlib.errors import InputError
-from paperlib.objectives import EntropyWeights
+from paperlib.terms import EntropyWeights
 from paperlib.validation import check_choice, check_positive
 
 # The paper's ten-epoch schedules (Section 4.2, E.4): γ on the prior entropy, δ on the likelihood entropy.

@@ -6,7 +6,7 @@ None of them averages over minibatches: add the statistics, then evaluate once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -15,49 +15,7 @@ from torch import Tensor
 from paperlib.model import SparseCodingModel
 from paperlib.posteriors import LOG_2_PI_E, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
-
-
-@dataclass(frozen=True)
-class EntropyWeights:
-    """Weights (w_q, w_p, w_x) of the three entropies in Eq. 17; (1, 1, 1) is the ELBO.
-
-    Parameters
-    ----------
-    posterior, prior, likelihood : float
-        w_q, w_p and w_x.
-    """
-
-    posterior: float = 1.0
-    prior: float = 1.0
-    likelihood: float = 1.0
-
-
-@dataclass(frozen=True)
-class EntropyTerms:
-    """The three entropies (Eq. 7).
-
-    Parameters
-    ----------
-    posterior, prior, likelihood : tensors ()
-        Mean H[q], H[p_λ(z)] and H[p_σ²(x|z)] in nats.
-    """
-
-    posterior: Float[Tensor, ""]
-    prior: Float[Tensor, ""]
-    likelihood: Float[Tensor, ""]
-
-    def weighted(self, weights: EntropyWeights) -> Float[Tensor, ""]:
-        """Annealed objective w_q H[q] − w_p H[p(z)] − w_x H[p(x|z)], with w from `weights` (Eq. 17)."""
-        return (
-            weights.posterior * self.posterior
-            - weights.prior * self.prior
-            - weights.likelihood * self.likelihood
-        )
-
-    @property
-    def elbo(self) -> Float[Tensor, ""]:
-        """H[q] − H[p(z)] − H[p(x|z)], the ELBO wherever λ and σ² are optimal (Theorem 1)."""
-        return self.weighted(EntropyWeights())
+from paperlib.terms import EntropyTerms, EntropyWeights
 
 
 def optimal_noise_variance(stats: PosteriorStatistics) -> Float[Tensor, ""]:

@@ -15,15 +15,10 @@ from paperlib.encoders import Encoder
 from paperlib.inference import fit_posterior, infer_diagonal
 from paperlib.metrics import is_recovered
 from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import (
-    EntropyWeights,
-    annealed_elbo,
-    classical_elbo,
-    entropy_elbo,
-    optimal_noise_variance,
-)
+from paperlib.objectives import annealed_elbo, classical_elbo, entropy_elbo, optimal_noise_variance
 from paperlib.posteriors import FAMILIES
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.amortized import AmortizedState, _Learner, fit_amortized, infer_amortized
 
 REFINABLE = ("diagonal", "full")

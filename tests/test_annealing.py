@@ -6,7 +6,7 @@ import pytest
 
 from paperlib.annealing import KINDS, schedule
 from paperlib.errors import InputError
-from paperlib.objectives import EntropyWeights
+from paperlib.terms import EntropyWeights
 
 
 def test_the_papers_schedules():

@@ -9,14 +9,9 @@ from problems import random_problem
 from paperlib.data import bars
 from paperlib.inference import infer_lbfgs
 from paperlib.model import normalize_columns
-from paperlib.objectives import (
-    EntropyWeights,
-    classical_elbo,
-    entropy_elbo,
-    optimal_noise_variance,
-    optimal_prior_scales,
-)
+from paperlib.objectives import classical_elbo, entropy_elbo, optimal_noise_variance, optimal_prior_scales
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers import fit_em
 from paperlib.trainers.monte_carlo import fit_monte_carlo
 from paperlib.trainers.paper_em import dictionary_gradient, fit_paper_em, infer_as_the_paper

@@ -12,15 +12,10 @@ from scipy.stats import norm
 
 from paperlib.inference import fit_posterior, infer_diagonal
 from paperlib.inference.diagonal import cold_start, inverse_bound
-from paperlib.objectives import (
-    EntropyWeights,
-    classical_elbo,
-    entropy_elbo,
-    optimal_noise_variance,
-    optimal_prior_scales,
-)
+from paperlib.objectives import classical_elbo, entropy_elbo, optimal_noise_variance, optimal_prior_scales
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 
 
 def elbo(x, posterior, model, weights=EntropyWeights()):  # noqa: B008

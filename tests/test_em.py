@@ -13,9 +13,10 @@ from paperlib.data import bars
 from paperlib.inference import fit_posterior, infer_diagonal
 from paperlib.metrics import is_recovered, match_fields
 from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import EntropyWeights, entropy_elbo
+from paperlib.objectives import entropy_elbo
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers import EMState, fit_em
 from paperlib.trainers.em import initial_state
 from paperlib.trainers.polish import polish_dictionary

@@ -13,8 +13,9 @@ from paperlib.errors import InputError
 from paperlib.inference import closed_form_scales, fit_posterior, full, infer_full, infer_lbfgs
 from paperlib.inference.full import inverse_cholesky_
 from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import EntropyWeights, classical_elbo
+from paperlib.objectives import classical_elbo
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 
 SIZES = [(6, 4), (25, 10), (5, 9), (8, 1)]  # D, H: also more latents than dimensions, and a single one
 

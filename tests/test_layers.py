@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 LAYERS = (
-    {"errors", "files", "special", "parallel", "distributed"},
+    {"errors", "files", "special", "parallel", "distributed", "terms"},
     {"provenance", "validation", "posteriors", "model", "gabor"},
     {"statistics", "metrics", "data"},
     {"objectives"},

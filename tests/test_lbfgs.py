@@ -11,9 +11,10 @@ from paperlib.errors import InputError
 from paperlib.inference import infer_diagonal, infer_full, infer_lbfgs
 from paperlib.inference.lbfgs import climb, from_free, make_optimizer, to_free
 from paperlib.model import SparseCodingModel
-from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
+from paperlib.objectives import classical_elbo, entropy_elbo
 from paperlib.posteriors import FAMILIES
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 
 SCALES = {
     "prior_scales": torch.tensor([0.3, 0.5, 1.0, 2.0], dtype=torch.float64),

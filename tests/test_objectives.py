@@ -20,8 +20,6 @@ from torch.func import hessian
 
 from paperlib.model import SparseCodingModel
 from paperlib.objectives import (
-    EntropyTerms,
-    EntropyWeights,
     annealed_elbo,
     classical_elbo,
     entropies,
@@ -33,6 +31,7 @@ from paperlib.objectives import (
 )
 from paperlib.posteriors import FAMILIES, DiagonalGaussian
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyTerms, EntropyWeights
 
 families = pytest.mark.parametrize("family", FAMILIES)
 seeds = pytest.mark.parametrize("seed", range(5))

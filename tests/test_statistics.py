@@ -11,9 +11,10 @@ from problems import random_problem, random_statistics
 from scipy import stats as distributions
 
 from paperlib.errors import InputError
-from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
+from paperlib.objectives import classical_elbo, entropy_elbo
 from paperlib.posteriors import FAMILIES
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 
 N = 40
 FIELDS = ("squared_residual", "trace", "magnitude", "log_det")

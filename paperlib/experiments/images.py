@@ -29,10 +29,11 @@ from paperlib.metrics import (
     posterior_gini,
 )
 from paperlib.model import normalize_columns
-from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
+from paperlib.objectives import classical_elbo, entropy_elbo
 from paperlib.posteriors import GaussianPosterior
 from paperlib.runs import GINI_POINTS, judge
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers import (
     AmortizedResult,
     AmortizedState,

@@ -28,10 +28,11 @@ from paperlib.metrics import (
     peak_frequency,
     posterior_gini,
 )
-from paperlib.objectives import EntropyWeights, entropy_elbo, optimal_noise_variance
+from paperlib.objectives import entropy_elbo, optimal_noise_variance
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.runs import GINI_POINTS
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers import EMState, fit_em
 
 KINDS = ("Gabor", "texture", "other")

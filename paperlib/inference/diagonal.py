@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.objectives import EntropyWeights
 from paperlib.posteriors import DiagonalGaussian
 from paperlib.special import SQRT_2_OVER_PI
+from paperlib.terms import EntropyWeights
 
 MIN_STD = 1e-6  # τ/σ below which float32 would underflow in the prior's curvature
 

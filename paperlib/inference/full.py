@@ -23,7 +23,6 @@ from torch import Tensor
 
 from paperlib.errors import InputError
 from paperlib.inference.diagonal import cold_start, newton_width
-from paperlib.objectives import EntropyWeights
 from paperlib.posteriors import FullGaussian, GaussianPosterior, concatenate
 from paperlib.special import (
     SQRT_2_OVER_PI,
@@ -31,6 +30,7 @@ from paperlib.special import (
     softened_magnitude_curvature,
     softened_magnitude_derivative,
 )
+from paperlib.terms import EntropyWeights
 
 CHUNK_SIZE = 2**22  # matrix elements worked on at a time
 SHORTER_STEPS = (0.5, 0.25, 1 / 16, 1 / 256)  # where none of them helps, only rounding is left

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from paperlib.errors import InputError
 from paperlib.inference.diagonal import cold_start
-from paperlib.objectives import EntropyWeights, classical_elbo, entropy_elbo
+from paperlib.objectives import classical_elbo, entropy_elbo
 from paperlib.posteriors import (
     FAMILIES,
     DiagonalGaussian,
@@ -24,6 +24,7 @@ from paperlib.posteriors import (
     check_start,
 )
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.validation import check_choice, check_data, check_positive, check_training_data
 
 RANK = 5  # of low-rank posteriors, where no start says otherwise (the paper's, E.3)

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from paperlib.metrics import DEAD_FIELD_RATIO
-from paperlib.objectives import EntropyWeights
 from paperlib.plotting.fields import draw_mosaic, make_mosaic
 from paperlib.plotting.style import COLORS, new_figure, styled
+from paperlib.terms import EntropyWeights
 
 SHOWN_FIELDS = 36  # of a mosaic
 

@@ -29,9 +29,10 @@ from paperlib.encoders import Encoder
 from paperlib.errors import InputError
 from paperlib.inference import infer_diagonal, infer_full, initial_scales
 from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import EntropyWeights, annealed_elbo, entropies, least_prior_scale
+from paperlib.objectives import annealed_elbo, entropies, least_prior_scale
 from paperlib.posteriors import GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.result import FitResult, history_row
 from paperlib.trainers.running import newest_share, running_scales
 from paperlib.validation import check_data, check_positive, check_training_data

@@ -30,10 +30,11 @@ from paperlib.inference import alternate, closed_form_scales, infer_diagonal, in
 from paperlib.inference.diagonal import cold_start
 from paperlib.metrics import dead_fields
 from paperlib.model import normalize_columns
-from paperlib.objectives import EntropyWeights, entropies, least_prior_scale
+from paperlib.objectives import entropies, least_prior_scale
 from paperlib.parallel import one_thread
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.polish import BATCH_SIZE, polish_dictionary
 from paperlib.trainers.result import FitResult, history_row
 from paperlib.trainers.running import newest_share, running_scales

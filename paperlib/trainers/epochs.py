@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from paperlib.errors import InputError
 from paperlib.inference import fit_posterior
-from paperlib.objectives import EntropyWeights
 from paperlib.posteriors import GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.em import FINAL_ROUNDS
 from paperlib.trainers.result import FitResult, history_row
 

@@ -20,8 +20,9 @@ from paperlib.annealing import schedule
 from paperlib.inference import E_STEPS
 from paperlib.inference.lbfgs import climb, from_free, make_optimizer, to_free
 from paperlib.model import normalize_columns
-from paperlib.objectives import EntropyWeights, annealed_elbo, entropies
+from paperlib.objectives import annealed_elbo, entropies
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.result import FitResult, history_row
 from paperlib.validation import check_choice, check_positive, check_training_data
 

@@ -17,9 +17,10 @@ from paperlib.annealing import schedule
 from paperlib.inference import initial_scales
 from paperlib.inference.diagonal import cold_start
 from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import EntropyWeights, monte_carlo_elbo
+from paperlib.objectives import monte_carlo_elbo
 from paperlib.posteriors import DiagonalGaussian, concatenate
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.epochs import Learned, learn_by_epochs
 from paperlib.trainers.result import FitResult
 from paperlib.validation import check_positive, check_training_data

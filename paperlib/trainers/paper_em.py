@@ -16,9 +16,10 @@ from torch import Tensor
 
 from paperlib.annealing import schedule
 from paperlib.model import normalize_columns
-from paperlib.objectives import EntropyWeights, entropy_elbo
+from paperlib.objectives import entropy_elbo
 from paperlib.posteriors import DiagonalGaussian, GaussianPosterior, concatenate
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.epochs import Learned, learn_by_epochs
 from paperlib.trainers.result import FitResult
 from paperlib.validation import check_positive, check_training_data

@@ -16,10 +16,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from paperlib.inference import fit_posterior, infer_full
-from paperlib.objectives import EntropyWeights, entropies
+from paperlib.objectives import entropies
 from paperlib.parallel import one_thread
 from paperlib.posteriors import GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyWeights
 from paperlib.trainers.em import fit_em
 from paperlib.trainers.polish import polish_dictionary
 from paperlib.trainers.result import FitResult, history_row

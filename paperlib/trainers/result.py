@@ -9,15 +9,10 @@ from torch import Tensor
 
 from paperlib.metrics import dead_fields
 from paperlib.model import SparseCodingModel
-from paperlib.objectives import (
-    EntropyTerms,
-    EntropyWeights,
-    entropies,
-    optimal_noise_variance,
-    optimal_prior_scales,
-)
+from paperlib.objectives import entropies, optimal_noise_variance, optimal_prior_scales
 from paperlib.posteriors import GaussianPosterior
 from paperlib.statistics import PosteriorStatistics
+from paperlib.terms import EntropyTerms, EntropyWeights
 
 
 @dataclass(frozen=True)
