@@ -25,14 +25,14 @@ from scaling import measure_ceilings, scaling, threads
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from paperlib.baselines import fit_sparsenet, learn_minibatch_dictionary
 from paperlib.data import Images, PatchSampler, load_images
-from paperlib.files import write_atomically
-from paperlib.inference import fit_posterior
-from paperlib.model import normalize_columns
-from paperlib.objectives import entropy_elbo
-from paperlib.provenance import commit, versions
-from paperlib.trainers import fit_amortized, fit_em, fit_monte_carlo, fit_paper_em
+from paperlib.models.sparse_coding.baselines import fit_sparsenet, learn_minibatch_dictionary
+from paperlib.models.sparse_coding.inference import fit_posterior
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.models.sparse_coding.objectives import entropy_elbo
+from paperlib.models.sparse_coding.trainers import fit_amortized, fit_em, fit_monte_carlo, fit_paper_em
+from paperlib.system.files import write_atomically
+from paperlib.system.provenance import commit, versions
 
 SKLEARN_EPOCHS = 3  # the third gains next to nothing
 SPARSENET_BATCH = 100  # the original's

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from inspect import signature
 
-from paperlib.trainers.em import FAMILIES, fit_em
+from paperlib.models.sparse_coding.trainers.em import FAMILIES, fit_em
 
 BATCH_SIZE = signature(fit_em).parameters["batch_size"].default
 NUMBER = 4  # bytes, float32

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.inference import infer_full, infer_lbfgs
-from paperlib.model import SparseCodingModel
-from paperlib.parallel import map_threads
-from paperlib.posteriors import FullGaussian
-from paperlib.special import expected_magnitude, softened_magnitude_derivative
-from paperlib.trainers import fit_em
+from paperlib.elbo.posteriors import FullGaussian
+from paperlib.models.sparse_coding.inference import infer_full, infer_lbfgs
+from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.models.sparse_coding.special import expected_magnitude, softened_magnitude_derivative
+from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.system.parallel import map_threads
 
 STEPS = 8
 LIMIT = 1e-5  # of the relative gradient

@@ -13,7 +13,7 @@ import torch
 from costs import visit_cost
 from torch import Tensor
 
-from paperlib.trainers import fit_em
+from paperlib.models.sparse_coding.trainers import fit_em
 
 IN_CACHE = 2**15  # numbers an elementwise operation is given for each thread
 MEASURE = 0.5  # seconds for each ceiling

@@ -18,23 +18,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from paperlib.annealing import schedule
 from paperlib.data import Images, PatchSampler
 from paperlib.data.readers import read_dictionary
-from paperlib.distributed import ALONE, Processes
-from paperlib.errors import InputError
-from paperlib.files import write_atomically
-from paperlib.inference import E_STEPS, closed_form_scales, fit_posterior
-from paperlib.metrics import dead_fields, posterior_gini
-from paperlib.model import normalize_columns
-from paperlib.objectives import entropies
+from paperlib.elbo.annealing import schedule
+from paperlib.elbo.posteriors import GaussianPosterior
+from paperlib.models.sparse_coding.inference import E_STEPS, closed_form_scales, fit_posterior
+from paperlib.models.sparse_coding.metrics import dead_fields, posterior_gini
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.models.sparse_coding.objectives import entropies
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers import EMState, FitResult, fit_em
+from paperlib.models.sparse_coding.trainers.em import FAMILIES
 from paperlib.plotting import plot_fields
-from paperlib.posteriors import GaussianPosterior
-from paperlib.provenance import commit, device_name, versions
-from paperlib.statistics import PosteriorStatistics
-from paperlib.trainers import EMState, FitResult, fit_em
-from paperlib.trainers.em import FAMILIES
-from paperlib.validation import check_counts, check_positive
+from paperlib.system.distributed import ALONE, Processes
+from paperlib.system.errors import InputError
+from paperlib.system.files import write_atomically
+from paperlib.system.provenance import commit, device_name, versions
+from paperlib.system.validation import check_counts, check_positive
 
 RESULTS = ("checkpoint.pt", "history.jsonl", "metrics.json")  # of a run, beside its config.json
 GINI_POINTS = 1_000  # data points whose posterior samples the Gini index is taken over, as in Table 1
@@ -53,13 +53,13 @@ class TrainingConfig:
     posterior : {"diagonal", "full"}
         Covariance of the posteriors.
     annealing : str
-        Name of a schedule, as for `paperlib.annealing.schedule`.
+        Name of a schedule, as for `paperlib.elbo.annealing.schedule`.
     epochs, batch_size : int
         Passes over the patches, and patches of a minibatch.
     learning_rate : float
         Of the dictionary.
     polish : int, optional
-        Iterations of L-BFGS at the end, as for `paperlib.trainers.fit_em`.
+        Iterations of L-BFGS at the end, as for `paperlib.models.sparse_coding.trainers.fit_em`.
     fresh, reseed : bool
         Draw new patches in every epoch; give fields that explain nothing a new direction.
     seed : int
@@ -301,7 +301,7 @@ def load_checkpoint(path: Path, device: str, processes: Processes = ALONE) -> EM
 
 
 def use_threads(threads: int | None) -> None:
-    """Compute on so many threads of the CPU (`paperlib.parallel`), or on PyTorch's own choice.
+    """Compute on so many threads of the CPU (`paperlib.system.parallel`), or on PyTorch's own choice.
 
     Raises
     ------

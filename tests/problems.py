@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.posteriors import FAMILIES, GaussianPosterior
-from paperlib.statistics import PosteriorStatistics
+from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior
+from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 RANK = 2
 

@@ -8,21 +8,32 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib import plotting
-from paperlib.data import Images, bars
-from paperlib.encoders import Encoder
-from paperlib.errors import InputError
-from paperlib.experiments.amortization import (
+from paperlib.data import Images
+from paperlib.elbo.posteriors import FAMILIES
+from paperlib.models.sparse_coding.bars import bars
+from paperlib.models.sparse_coding.encoders import Encoder
+from paperlib.models.sparse_coding.inference import fit_posterior
+from paperlib.models.sparse_coding.objectives import classical_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.amortization.experiment import (
     ITERATIONS,
     amortization_gap,
     elbo_of_patches,
     optimal_posterior,
 )
-from paperlib.experiments.gradients import analytic_gradients, gradient_noise, sampled_gradients
-from paperlib.inference import fit_posterior
-from paperlib.objectives import classical_elbo
-from paperlib.posteriors import FAMILIES
-from paperlib.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.amortization.figures import (
+    plot_encoder,
+    plot_gap_by_contrast,
+    plot_gaps,
+    plot_gradient_noise,
+    plot_iterations,
+)
+from paperlib.papers.sparse_codes.amortization.gradients import (
+    analytic_gradients,
+    gradient_noise,
+    sampled_gradients,
+)
+from paperlib.system.errors import InputError
 
 SIZES = {"n_epochs": 2, "n_patches": 256, "patch_size": 4, "n_latents": 8, "n_test": 32}
 
@@ -166,14 +177,14 @@ def test_noise_of_too_few_draws_is_refused(images, wrong):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_diagram_shows_the_sizes_of_the_layers(family):
     encoder = Encoder(7, 11, family, unit=torch.tensor(1.0), generator=torch.Generator())
-    texts = [text.get_text() for text in plotting.plot_encoder(encoder).axes[0].texts]
+    texts = [text.get_text() for text in plot_encoder(encoder).axes[0].texts]
     for layer in (module for module in encoder.modules() if isinstance(module, torch.nn.Linear)):
         assert any(text.endswith(f"linear\n{layer.in_features}\n→ {layer.out_features}") for text in texts)
     assert sum("linear" in text for text in texts) == (7 if family == "diagonal" else 8)
 
 
 def test_bars_of_gaps_end_at_their_sum():
-    axes = plotting.plot_gaps({"a": [(1.0, 2.0), (2.0, 3.0)], "b": [(0.5, 0.5)]}).axes[0]
+    axes = plot_gaps({"a": [(1.0, 2.0), (2.0, 3.0)], "b": [(0.5, 0.5)]}).axes[0]
     ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
     assert ends == pytest.approx([1.5, 4.0, 0.5, 1.0])
     assert list(axes.lines[0].get_xdata()) == [3.0, 5.0]
@@ -184,9 +195,9 @@ def test_other_figures_have_their_panels():
         "diagonal": ([1, 2], {"encoder": [1.0, 0.1], "nothing": [2.0, 0.0]}),
         "full": ([1], {"encoder": [1.0]}),
     }
-    assert len(plotting.plot_iterations(lines).axes) == 2
+    assert len(plot_iterations(lines).axes) == 2
     patches = {"diagonal": (np.ones(3), np.array([0.0, 1.0, 2.0]))}
-    assert len(plotting.plot_gap_by_contrast(patches).axes) == 1
+    assert len(plot_gap_by_contrast(patches).axes) == 1
     noise = {"means": {"signal": 1.0, "variance": [4.0, 1.0]}}
-    axes = plotting.plot_gradient_noise([1, 4], {"here": noise}).axes[0]
+    axes = plot_gradient_noise([1, 4], {"here": noise}).axes[0]
     assert list(axes.lines[0].get_ydata()) == [2.0, 1.0]

@@ -9,17 +9,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paperlib.annealing import KINDS
-from paperlib.data import bars
-from paperlib.encoders import Encoder
-from paperlib.inference import fit_posterior, infer_diagonal
-from paperlib.metrics import is_recovered
-from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import annealed_elbo, classical_elbo, entropy_elbo, optimal_noise_variance
-from paperlib.posteriors import FAMILIES
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyWeights
-from paperlib.trainers.amortized import AmortizedState, _Learner, fit_amortized, infer_amortized
+from paperlib.elbo.annealing import KINDS
+from paperlib.elbo.posteriors import FAMILIES
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.bars import bars
+from paperlib.models.sparse_coding.encoders import Encoder
+from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal
+from paperlib.models.sparse_coding.metrics import is_recovered
+from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
+from paperlib.models.sparse_coding.objectives import (
+    annealed_elbo,
+    classical_elbo,
+    entropy_elbo,
+    optimal_noise_variance,
+)
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers.amortized import (
+    AmortizedState,
+    _Learner,
+    fit_amortized,
+    infer_amortized,
+)
 
 REFINABLE = ("diagonal", "full")
 

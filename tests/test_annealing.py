@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from paperlib.annealing import KINDS, schedule
-from paperlib.errors import InputError
-from paperlib.terms import EntropyWeights
+from paperlib.elbo.annealing import KINDS, schedule
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.system.errors import InputError
 
 
 def test_the_papers_schedules():

@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from paperlib.data import bar_fields, bars
-from paperlib.errors import InputError
+from paperlib.models.sparse_coding.bars import bar_fields, bars
+from paperlib.system.errors import InputError
 
 
 def _generator(seed: int = 0) -> torch.Generator:

@@ -8,10 +8,14 @@ import pytest
 import torch
 from problems import random_problem
 
-from paperlib.data import bar_fields
-from paperlib.errors import InputError
-from paperlib.experiments import Outcome, Record
-from paperlib.experiments.bars import (
+from paperlib.elbo.posteriors import FAMILIES
+from paperlib.models.sparse_coding.bars import bar_fields
+from paperlib.models.sparse_coding.inference import fit_posterior
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.models.sparse_coding.objectives import entropy_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers import FitResult
+from paperlib.papers.sparse_codes.bars.experiment import (
     by_seed,
     climb_with_more_data,
     describe_fields,
@@ -20,12 +24,8 @@ from paperlib.experiments.bars import (
     make_bars,
     score_truth,
 )
-from paperlib.inference import fit_posterior
-from paperlib.model import normalize_columns
-from paperlib.objectives import entropy_elbo
-from paperlib.posteriors import FAMILIES
-from paperlib.statistics import PosteriorStatistics
-from paperlib.trainers import FitResult
+from paperlib.records import Outcome, Record
+from paperlib.system.errors import InputError
 
 QUICK = {"annealing": "none", "max_calls": 1, "iterations_per_call": 10}
 

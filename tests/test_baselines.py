@@ -6,15 +6,24 @@ import pytest
 import torch
 from problems import random_problem
 
-from paperlib.data import bars
-from paperlib.inference import infer_lbfgs
-from paperlib.model import normalize_columns
-from paperlib.objectives import classical_elbo, entropy_elbo, optimal_noise_variance, optimal_prior_scales
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyWeights
-from paperlib.trainers import fit_em
-from paperlib.trainers.monte_carlo import fit_monte_carlo
-from paperlib.trainers.paper_em import dictionary_gradient, fit_paper_em, infer_as_the_paper
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.bars import bars
+from paperlib.models.sparse_coding.inference import infer_lbfgs
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.models.sparse_coding.objectives import (
+    classical_elbo,
+    entropy_elbo,
+    optimal_noise_variance,
+    optimal_prior_scales,
+)
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.models.sparse_coding.trainers.monte_carlo import fit_monte_carlo
+from paperlib.models.sparse_coding.trainers.paper_em import (
+    dictionary_gradient,
+    fit_paper_em,
+    infer_as_the_paper,
+)
 
 BASELINES = [fit_paper_em, fit_monte_carlo]
 LONG_ENOUGH = {  # for the bars below

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from paperlib.trainers import fit_em
+from paperlib.models.sparse_coding.trainers import fit_em
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

@@ -21,7 +21,7 @@ from paperlib.book.notebooks import code_cell_lines
 from paperlib.book.printing import _print
 from paperlib.book.report import expected_minutes
 from paperlib.book.tasks import sha256
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 FRONT_MATTER = """---
 jupytext:

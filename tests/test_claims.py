@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paperlib.claims import CLAIMS, VERDICTS, base
-from paperlib.claims.base import MISSING
-from paperlib.claims.figures import FIGURES
-from paperlib.experiments import Record
-from paperlib.experiments.overcomplete import KINDS
+from paperlib.papers.sparse_codes import judging
+from paperlib.papers.sparse_codes.claims import CLAIMS, VERDICTS
+from paperlib.papers.sparse_codes.overcomplete.experiment import KINDS
+from paperlib.papers.sparse_codes.places import FIGURES
+from paperlib.records import Record
+from paperlib.records import claims as base
+from paperlib.records.claims import MISSING
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "paper"
@@ -71,7 +73,7 @@ def judged(elbo):
 def test_a_difference_counts_if_student_s_test_says_so(gains, verdict):
     first = [record(f"a-{seed}", judged(100.0 + seed)) for seed in range(len(gains))]
     second = [record(f"b-{seed}", judged(100.0 + seed + gain)) for seed, gain in enumerate(gains)]
-    found = base.gain(first, second[::-1], base.elbo)
+    found = base.gain(first, second[::-1], judging.elbo)
     assert found.value == pytest.approx(sum(gains) / len(gains)) and found.seeds == len(gains)
     assert found.verdict == verdict
 

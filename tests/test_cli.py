@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from paperlib.annealing import KINDS
 from paperlib.cli import main
-from paperlib.posteriors import FAMILIES
+from paperlib.elbo.annealing import KINDS
+from paperlib.elbo.posteriors import FAMILIES
 
 
 @pytest.mark.parametrize("arguments", [[], ["train"], ["score"], ["reproduce"], ["data", "info"]])

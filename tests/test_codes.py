@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from paperlib.data import Images
-from paperlib.experiments import Record, Results
-from paperlib.experiments.codes import code_sparseness, collect_codes
+from paperlib.papers.sparse_codes.overcomplete.codes import code_sparseness, collect_codes
+from paperlib.records import Record, Results
 
 IMAGES = Images((np.random.default_rng(0).laplace(size=(30, 30)),), "noise")
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
-from paperlib.criteria import check_criterion
-from paperlib.errors import InputError
+from paperlib.elbo.criteria import check_criterion
+from paperlib.system.errors import InputError
 
 seeds = st.integers(0, 2**32 - 1)
 positive = torch.linspace(0.3, 3.0, 6, dtype=torch.float64).reshape(3, 2)

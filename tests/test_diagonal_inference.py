@@ -10,12 +10,17 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from paperlib.inference import fit_posterior, infer_diagonal
-from paperlib.inference.diagonal import cold_start, inverse_bound
-from paperlib.objectives import classical_elbo, entropy_elbo, optimal_noise_variance, optimal_prior_scales
-from paperlib.posteriors import DiagonalGaussian
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyWeights
+from paperlib.elbo.posteriors import DiagonalGaussian
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal
+from paperlib.models.sparse_coding.inference.diagonal import cold_start, inverse_bound
+from paperlib.models.sparse_coding.objectives import (
+    classical_elbo,
+    entropy_elbo,
+    optimal_noise_variance,
+    optimal_prior_scales,
+)
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 
 def elbo(x, posterior, model, weights=EntropyWeights()):  # noqa: B008

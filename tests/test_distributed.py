@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from paperlib.distributed import ALONE, Processes
+from paperlib.system.distributed import ALONE, Processes
 
 TRAIN = [
     "-m", "paperlib", "train", "--images", "photos", "--patch-size", "6", "--patches", "2001",

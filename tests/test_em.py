@@ -8,18 +8,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paperlib.annealing import KINDS
-from paperlib.data import bars
-from paperlib.inference import fit_posterior, infer_diagonal
-from paperlib.metrics import is_recovered, match_fields
-from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import entropy_elbo
-from paperlib.posteriors import DiagonalGaussian
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyWeights
-from paperlib.trainers import EMState, fit_em
-from paperlib.trainers.em import initial_state
-from paperlib.trainers.polish import polish_dictionary
+from paperlib.elbo.annealing import KINDS
+from paperlib.elbo.posteriors import DiagonalGaussian
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.bars import bars
+from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal
+from paperlib.models.sparse_coding.metrics import is_recovered, match_fields
+from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
+from paperlib.models.sparse_coding.objectives import entropy_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers import EMState, fit_em
+from paperlib.models.sparse_coding.trainers.em import initial_state
+from paperlib.models.sparse_coding.trainers.polish import polish_dictionary
 
 
 def seeded(seed=0):

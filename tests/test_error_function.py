@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib import special
 from paperlib.data import Images
-from paperlib.errors import InputError
-from paperlib.experiments.error_function import burmann_series, learn_with_error_function
-from paperlib.model import normalize_columns
-from paperlib.objectives import entropy_elbo
-from paperlib.posteriors import DiagonalGaussian
-from paperlib.special import burmann_erf, expected_magnitude
-from paperlib.statistics import PosteriorStatistics
+from paperlib.elbo.posteriors import DiagonalGaussian
+from paperlib.models.sparse_coding import special
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.models.sparse_coding.objectives import entropy_elbo
+from paperlib.models.sparse_coding.special import burmann_erf, expected_magnitude
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.error_function.experiment import burmann_series, learn_with_error_function
+from paperlib.system.errors import InputError
 
 
 def series(x):

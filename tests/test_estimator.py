@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from paperlib.estimator import SparseCoder
-from paperlib.metrics import is_recovered
-from paperlib.model import SparseCodingModel
-from paperlib.posteriors import DiagonalGaussian
-from paperlib.trainers import fit_em
+from paperlib.elbo.posteriors import DiagonalGaussian
+from paperlib.models.sparse_coding.estimator import SparseCoder
+from paperlib.models.sparse_coding.metrics import is_recovered
+from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.models.sparse_coding.trainers import fit_em
 
 
 def seeded(seed=0):

@@ -9,13 +9,19 @@ from problems import random_dictionary, random_posterior
 from scipy import optimize, special, stats
 
 from paperlib.data import PatchSampler, load_images
-from paperlib.errors import InputError
-from paperlib.inference import closed_form_scales, fit_posterior, full, infer_full, infer_lbfgs
-from paperlib.inference.full import inverse_cholesky_
-from paperlib.model import SparseCodingModel, normalize_columns
-from paperlib.objectives import classical_elbo
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyWeights
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.inference import (
+    closed_form_scales,
+    fit_posterior,
+    full,
+    infer_full,
+    infer_lbfgs,
+)
+from paperlib.models.sparse_coding.inference.full import inverse_cholesky_
+from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
+from paperlib.models.sparse_coding.objectives import classical_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.system.errors import InputError
 
 SIZES = [(6, 4), (25, 10), (5, 9), (8, 1)]  # D, H: also more latents than dimensions, and a single one
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from paperlib.errors import InputError
-from paperlib.gabor import MIN_WIDTH, fit_gabor, fit_gabors
+from paperlib.models.sparse_coding.gabor import MIN_WIDTH, fit_gabor, fit_gabors
+from paperlib.system.errors import InputError
 
 
 def gabor(size, center, widths, wave_vector, phase):

@@ -22,7 +22,7 @@ from paperlib.cli.data import data as data_commands
 from paperlib.data import Images, PatchSampler, load_images, patches, whiten
 from paperlib.data.readers import PHOTOS, read_picture
 from paperlib.data.whitening import whitening_filter
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 RNG = np.random.default_rng(0)
 STACK = RNG.standard_normal((3, 20, 24)).astype(np.float32)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from paperlib.data import Images, PatchSampler
-from paperlib.experiments import images as experiments
-from paperlib.experiments.images import learn_images
-from paperlib.trainers import fit_paper_em
+from paperlib.models.sparse_coding.trainers import fit_paper_em
+from paperlib.papers.sparse_codes.natural_images import experiment as experiments
+from paperlib.papers.sparse_codes.natural_images.experiment import learn_images
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from paperlib.data import bars
-from paperlib.inference import fit_posterior
-from paperlib.metrics import is_recovered
-from paperlib.objectives import classical_elbo, entropy_elbo
-from paperlib.posteriors import FAMILIES
-from paperlib.statistics import PosteriorStatistics
-from paperlib.trainers import fit_jointly, fit_restarts
+from paperlib.elbo.posteriors import FAMILIES
+from paperlib.models.sparse_coding.bars import bars
+from paperlib.models.sparse_coding.inference import fit_posterior
+from paperlib.models.sparse_coding.metrics import is_recovered
+from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers import fit_jointly, fit_restarts
 
 
 def seeded(seed=0):

@@ -9,17 +9,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 LAYERS = (
-    {"errors", "files", "special", "parallel", "distributed", "terms"},
-    {"provenance", "validation", "posteriors", "model", "gabor"},
-    {"statistics", "metrics", "data"},
-    {"objectives"},
-    {"annealing", "criteria", "inference"},
-    {"encoders"},
-    {"trainers"},
-    {"baselines", "estimator", "plotting"},
-    {"runs"},
-    {"experiments", "book"},
-    {"claims", "cli"},
+    {"system"},
+    {"elbo", "data"},
+    {"models"},
+    {"plotting"},
+    {"records", "runs"},
+    {"papers"},
+    {"book"},
+    {"cli"},
     {"__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -7,14 +7,14 @@ import pytest
 import torch
 from problems import random_dictionary, random_posterior
 
-from paperlib.errors import InputError
-from paperlib.inference import infer_diagonal, infer_full, infer_lbfgs
-from paperlib.inference.lbfgs import climb, from_free, make_optimizer, to_free
-from paperlib.model import SparseCodingModel
-from paperlib.objectives import classical_elbo, entropy_elbo
-from paperlib.posteriors import FAMILIES
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyWeights
+from paperlib.elbo.posteriors import FAMILIES
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.inference import infer_diagonal, infer_full, infer_lbfgs
+from paperlib.models.sparse_coding.inference.lbfgs import climb, from_free, make_optimizer, to_free
+from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.system.errors import InputError
 
 SCALES = {
     "prior_scales": torch.tensor([0.3, 0.5, 1.0, 2.0], dtype=torch.float64),

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from paperlib.data import bar_fields
-from paperlib.errors import InputError
-from paperlib.metrics import (
+from paperlib.elbo.posteriors import DiagonalGaussian
+from paperlib.models.sparse_coding.bars import bar_fields
+from paperlib.models.sparse_coding.metrics import (
     dead_fields,
     energy_outside,
     fine_fields,
@@ -23,7 +23,7 @@ from paperlib.metrics import (
     match_fields,
     posterior_gini,
 )
-from paperlib.posteriors import DiagonalGaussian
+from paperlib.system.errors import InputError
 
 # not only zeros, and nothing so small that its square or ratio underflows
 vectors = arrays(

@@ -8,8 +8,8 @@ import torch
 from problems import random_dictionary
 from scipy import stats
 
-from paperlib.errors import InputError
-from paperlib.model import SparseCodingModel, normalize_columns
+from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
+from paperlib.system.errors import InputError
 
 D, H = 5, 3
 SCALES = torch.tensor([0.3, 1.0, 4.0], dtype=torch.float64)

@@ -27,31 +27,31 @@ class Mutation:
 
 MUTATIONS = {
     "M": Mutation(
-        "special.py", "+ a * torch.erf", "- a * torch.erf",
+        "models/sparse_coding/special.py", "+ a * torch.erf", "- a * torch.erf",
         "test_special.py::test_softened_magnitude_agrees_with_mpmath_from_0_to_1e30", "magnitude",
     ),
     "lambda": Mutation(
-        "special.py", "+ mean * softened", "- mean * softened",
+        "models/sparse_coding/special.py", "+ mean * softened", "- mean * softened",
         "test_special.py::test_expected_magnitude_is_the_integral", "theorem2",
     ),
     "noise variance": Mutation(
-        "objectives.py", "squared_residual + stats.trace", "squared_residual - stats.trace",
+        "models/sparse_coding/objectives.py", "squared_residual + stats.trace", "squared_residual - stats.trace",
         "test_objectives.py::test_closed_form_scales_are_stationary_by_autograd", "theorem2",
     ),
     "posterior entropy": Mutation(
-        "objectives.py", "LOG_2_PI_E + stats.log_det", "LOG_2_PI_E - stats.log_det",
+        "models/sparse_coding/objectives.py", "LOG_2_PI_E + stats.log_det", "LOG_2_PI_E - stats.log_det",
         "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "prior entropy": Mutation(
-        "objectives.py", "prior=torch.log(", "prior=-torch.log(",
+        "models/sparse_coding/objectives.py", "prior=torch.log(", "prior=-torch.log(",
         "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "likelihood entropy": Mutation(
-        "objectives.py", "LOG_2_PI_E + torch.log(optimal", "LOG_2_PI_E - torch.log(optimal",
+        "models/sparse_coding/objectives.py", "LOG_2_PI_E + torch.log(optimal", "LOG_2_PI_E - torch.log(optimal",
         "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "weight": Mutation(
-        "objectives.py", "- weights.prior * self.prior", "+ weights.prior * self.prior",
+        "elbo/terms.py", "- weights.prior * self.prior", "+ weights.prior * self.prior",
         "test_objectives.py::test_weighted_terms", "weights",
     ),
 }  # fmt: skip

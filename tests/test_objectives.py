@@ -18,8 +18,10 @@ from scipy import integrate, optimize
 from scipy import stats as distributions
 from torch.func import hessian
 
-from paperlib.model import SparseCodingModel
-from paperlib.objectives import (
+from paperlib.elbo.posteriors import FAMILIES, DiagonalGaussian
+from paperlib.elbo.terms import EntropyTerms, EntropyWeights
+from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.models.sparse_coding.objectives import (
     annealed_elbo,
     classical_elbo,
     entropies,
@@ -29,9 +31,7 @@ from paperlib.objectives import (
     optimal_noise_variance,
     optimal_prior_scales,
 )
-from paperlib.posteriors import FAMILIES, DiagonalGaussian
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyTerms, EntropyWeights
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 families = pytest.mark.parametrize("family", FAMILIES)
 seeds = pytest.mark.parametrize("seed", range(5))

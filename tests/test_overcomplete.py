@@ -9,10 +9,11 @@ import pytest
 import torch
 from problems import random_problem
 
-from paperlib import plotting
 from paperlib.data import Images
-from paperlib.errors import InputError
-from paperlib.experiments.overcomplete import (
+from paperlib.models.sparse_coding.gabor import GaborFit
+from paperlib.models.sparse_coding.metrics import mean_frequency, peak_frequency
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.overcomplete.experiment import (
     KINDS,
     classify,
     contributions,
@@ -20,9 +21,8 @@ from paperlib.experiments.overcomplete import (
     gabor_fits,
     learn_overcomplete,
 )
-from paperlib.gabor import GaborFit
-from paperlib.metrics import mean_frequency, peak_frequency
-from paperlib.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.overcomplete.figures import plot_contributions, plot_gabors, plot_kinds
+from paperlib.system.errors import InputError
 
 
 @pytest.mark.parametrize("family", ["diagonal", "low-rank", "full"])
@@ -112,16 +112,16 @@ def test_the_experiment_describes_every_field(outcome):
 def test_the_figures_of_fields_are_drawn(outcome):
     fits = gabor_fits(torch.from_numpy(outcome.arrays["gabor"]))
     assert len(fits) == 24 and isinstance(fits[0], GaborFit)
-    figure = plotting.plot_gabors({"one": fits, "two": fits[:5]}, (4, 4))
+    figure = plot_gabors({"one": fits, "two": fits[:5]}, (4, 4))
     assert len(figure.axes) == 6
     kinds = {
         "one": {"Gabor": (0.25, 0.5), "texture": (0.25, 0.0)},
         "two": {"Gabor": (1.0, 0.0), "texture": (0, 0)},
     }
-    figure = plotting.plot_kinds(
+    figure = plot_kinds(
         kinds, {"one": {"Gabor": 0.9, "texture": 0.1}, "two": {"Gabor": 1, "texture": 0}}
     )
     assert len(figure.axes) == 2
     assert sum(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(2)
     measures = tuple(torch.from_numpy(outcome.arrays[key]) for key in ("frequency", "contribution", "kind"))
-    assert len(plotting.plot_contributions({"one": measures}, KINDS).axes) == 1
+    assert len(plot_contributions({"one": measures}, KINDS).axes) == 1

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from paperlib.parallel import GRAIN, map_threads, one_thread
+from paperlib.system.parallel import GRAIN, map_threads, one_thread
 
 
 @pytest.fixture

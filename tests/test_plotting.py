@@ -10,8 +10,10 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from paperlib import plotting
-from paperlib.errors import InputError
-from paperlib.model import SparseCodingModel, normalize_columns
+from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
+from paperlib.papers.sparse_codes.annealing.figures import plot_collapse
+from paperlib.papers.sparse_codes.performance.figures import plot_benchmark, plot_scaling
+from paperlib.system.errors import InputError
 
 
 def model(n_features=12, n_latents=5):
@@ -100,7 +102,7 @@ def test_prior_scales_and_collapse_and_overview():
     assert_drawn(plotting.plot_prior_scales({"a": model(), "b": model()}), 1)
     tau = torch.logspace(-3, 0, 5)
     rounds = torch.rand(6, 5) + 0.1
-    assert_drawn(plotting.plot_collapse(tau, {1.0: tau, 4.0: -tau}, {1.0: rounds, 4.0: rounds}), 3)
+    assert_drawn(plot_collapse(tau, {1.0: tau, 4.0: -tau}, {1.0: rounds, 4.0: rounds}), 3)
     assert_drawn(plotting.plot_overview(model(25), (5, 5), model(12), (3, 4), history()), 3)
 
 
@@ -117,7 +119,7 @@ def test_notebooks_get_a_picture_whatever_the_backend():
 def test_methods_of_one_kind_have_one_color_and_lines_of_their_own():
     rows = [{"seconds": 1.0, "elbo": 3.0}, {"seconds": 9.0, "elbo": 5.0}]
     names = ["EM, diagonal", "Monte Carlo", "EM, full"]
-    figure = plotting.plot_benchmark(dict.fromkeys(names, rows), {"the best": 5.0}, lowest=2.0)
+    figure = plot_benchmark(dict.fromkeys(names, rows), {"the best": 5.0}, lowest=2.0)
     assert_drawn(figure, 1)
     diagonal, monte_carlo, full, target = figure.axes[0].lines
     assert diagonal.get_color() == full.get_color() != monte_carlo.get_color()
@@ -127,7 +129,7 @@ def test_methods_of_one_kind_have_one_color_and_lines_of_their_own():
 
 def test_scaling_has_a_panel_a_size_and_two_lines_for_each_family():
     points = {"diagonal": [(64, 2.0, 1.0), (16, 1.0, 0.5)], "full": [(16, 9.0, 8.0), (64, 90.0, 80.0)]}
-    figure = plotting.plot_scaling({"D": points, "H": points})
+    figure = plot_scaling({"D": points, "H": points})
     assert_drawn(figure, 2)
     measured, predicted, *_ = figure.axes[0].lines
     assert list(measured.get_ydata()) == [1, 2]

@@ -10,7 +10,7 @@ import torch
 from problems import RANK, random_posterior, random_problem
 from scipy import stats
 
-from paperlib.posteriors import FAMILIES, LowRankGaussian, concatenate
+from paperlib.elbo.posteriors import FAMILIES, LowRankGaussian, concatenate
 
 SIZES = {"n_points": 6, "n_latents": 5}
 

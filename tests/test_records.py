@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from paperlib.data import Images
-from paperlib.errors import InputError
-from paperlib.experiments import (
+from paperlib.records import (
     Outcome,
     Record,
     Results,
@@ -20,7 +19,8 @@ from paperlib.experiments import (
     spread,
     values,
 )
-from paperlib.experiments.records import FIELDS, read_record
+from paperlib.records.record import FIELDS, read_record
+from paperlib.system.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CALLS: list[int] = []

@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from paperlib import runs
 from paperlib.cli import main
 from paperlib.data import Images, PatchSampler, load_images
-from paperlib.errors import InputError
-from paperlib.files import write_atomically
-from paperlib.trainers import fit_em
+from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.system.errors import InputError
+from paperlib.system.files import write_atomically
 
 SMALL = [
     "--patch-size",

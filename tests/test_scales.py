@@ -6,9 +6,14 @@ import pytest
 import torch
 from problems import sampled_problem
 
-from paperlib.inference import alternate, closed_form_scales, infer_diagonal, initial_scales
-from paperlib.objectives import entropy_elbo
-from paperlib.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.inference import (
+    alternate,
+    closed_form_scales,
+    infer_diagonal,
+    initial_scales,
+)
+from paperlib.models.sparse_coding.objectives import entropy_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 
 class Rounds:

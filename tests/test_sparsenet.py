@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import minimize
 
-from paperlib.baselines import (
+from paperlib.data import Images
+from paperlib.models.sparse_coding.baselines import (
     Cost,
     fit_sparsenet,
     infer_codes,
@@ -20,9 +21,8 @@ from paperlib.baselines import (
     learn_pca,
     sparsenet,
 )
-from paperlib.data import Images
-from paperlib.errors import InputError
-from paperlib.model import normalize_columns
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.system.errors import InputError
 
 
 def seeded(seed=0):
@@ -259,7 +259,7 @@ def test_ica_finds_the_mixing(spread):
 
 
 def test_columns_of_zeros_are_left_out_and_nothing_but_zeros_is_refused():
-    from paperlib.baselines.scikit_learn import _unit_columns
+    from paperlib.models.sparse_coding.baselines.scikit_learn import _unit_columns
 
     columns, like = np.array([[3.0, 0.0], [4.0, 0.0]]), torch.ones(1)
     assert _unit_columns(columns, like).tolist() == [[pytest.approx(0.6)], [pytest.approx(0.8)]]

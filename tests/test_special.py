@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from paperlib.special import (
+from paperlib.models.sparse_coding.special import (
     burmann_erf,
     expected_magnitude,
     softened_magnitude,

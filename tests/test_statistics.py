@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from problems import random_problem, random_statistics
 from scipy import stats as distributions
 
-from paperlib.errors import InputError
-from paperlib.objectives import classical_elbo, entropy_elbo
-from paperlib.posteriors import FAMILIES
-from paperlib.statistics import PosteriorStatistics
-from paperlib.terms import EntropyWeights
+from paperlib.elbo.posteriors import FAMILIES
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.system.errors import InputError
 
 N = 40
 FIELDS = ("squared_residual", "trace", "magnitude", "log_det")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from paperlib.errors import InputError
-from paperlib.inference import E_STEPS
-from paperlib.model import SparseCodingModel
-from paperlib.validation import check_counts, check_data, check_positive, check_training_data
+from paperlib.models.sparse_coding.inference import E_STEPS
+from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.system.errors import InputError
+from paperlib.system.validation import check_counts, check_data, check_positive, check_training_data
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from paperlib.book.printing import find_browser, print_book
 from paperlib.book.rendering import build_book, stage_book
 from paperlib.book.report import print_plan, print_results
 from paperlib.book.tasks import Task
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 __all__ = [
     "NO_IMAGES", "PROFILES", "BookError", "Papermill", "Task", "build_book", "execute_tasks", "find_failure",

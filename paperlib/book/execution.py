@@ -22,8 +22,8 @@ from tqdm import tqdm
 from paperlib.book.failures import BookError, find_failure
 from paperlib.book.notebooks import number_cells, read_notebook
 from paperlib.book.tasks import Task, sha256
-from paperlib.files import write_atomically
-from paperlib.provenance import commit, device_name, versions
+from paperlib.system.files import write_atomically
+from paperlib.system.provenance import commit, device_name, versions
 
 # Operations here are small: a second thread waits longer than it works (a notebook alone took twice as long
 # with two), and takes the core from the notebook beside it.  Scheduling is by notebook, and by `JOBS`.
@@ -81,7 +81,7 @@ def execute_task(
 ) -> float:
     """Execute one notebook and put it, with its manifest, in place; both appear whole or not at all.
 
-    `workers` and `reuse` are for its experiments (`paperlib.experiments.Results`).
+    `workers` and `reuse` are for its experiments (`paperlib.records.Results`).
 
     Returns
     -------

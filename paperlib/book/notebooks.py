@@ -11,7 +11,7 @@ import jupytext
 import yaml
 from nbformat import NotebookNode
 
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 
 def find_root(start: Path) -> Path:

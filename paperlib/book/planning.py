@@ -14,9 +14,9 @@ from nbformat import NotebookNode
 
 from paperlib.book.notebooks import find_notebooks, read_notebook
 from paperlib.book.tasks import ImagesChoice, Task, sha256
-from paperlib.errors import InputError
-from paperlib.files import hash_files
-from paperlib.validation import check_choice
+from paperlib.system.errors import InputError
+from paperlib.system.files import hash_files
+from paperlib.system.validation import check_choice
 
 PROFILES = ("smoke", "laptop", "paper")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from paperlib.book.failures import BookError
 from paperlib.book.rendering import run_jupyter_book
-from paperlib.errors import InputError
-from paperlib.files import write_atomically
+from paperlib.system.errors import InputError
+from paperlib.system.files import write_atomically
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 300_000  # milliseconds of the page's own time, for MathJax to draw all formulas

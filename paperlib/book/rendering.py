@@ -15,7 +15,7 @@ import nbformat
 from paperlib.book.failures import BookError, shown
 from paperlib.book.provenance import environment_tables, provenance_cell
 from paperlib.book.tasks import Task
-from paperlib.files import hash_files, write_atomically
+from paperlib.system.files import hash_files, write_atomically
 
 # Beside book/ itself; the last two are shown by pages.
 STAGED_FILES = ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff")

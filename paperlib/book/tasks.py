@@ -38,7 +38,7 @@ class Task:
 
     @property
     def results(self) -> Path:
-        """Where the notebook's results of record are kept (`paperlib.experiments.Results`)."""
+        """Where the notebook's results of record are kept (`paperlib.records.Results`)."""
         return self.source.parents[1] / "results" / self.profile / self.name
 
     @property

@@ -16,7 +16,7 @@ from paperlib.cli.data import data
 from paperlib.cli.reproduce import reproduce
 from paperlib.cli.score import score
 from paperlib.cli.train import train
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 
 class OneLineErrors(click.Group):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from paperlib.cli import options
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 
 def _names(context: click.Context, option: click.Parameter, value: str) -> list[str]:

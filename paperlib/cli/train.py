@@ -60,7 +60,7 @@ def train(
     """
     from paperlib import runs
     from paperlib.data import load_images
-    from paperlib.distributed import launched_processes
+    from paperlib.system.distributed import launched_processes
 
     runs.use_threads(threads)
     config = runs.TrainingConfig(device=runs.choose_device(device), **settings)

@@ -14,7 +14,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 OLSHAUSEN_URL = "http://www.rctn.org/bruno/sparsenet/IMAGES.mat"
 OLSHAUSEN_BLOB_ID = "18a1e3ab1363edeb6132e237dd84f6ea0a5c9cb2"

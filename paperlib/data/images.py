@@ -19,7 +19,7 @@ from jaxtyping import Float32
 from paperlib.data.download import DownloadError, cached_olshausen, fetch_olshausen
 from paperlib.data.readers import read_array_file, read_folder, read_photos
 from paperlib.data.whitening import whiten
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from paperlib.data.images import Images
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 
 class PatchSampler:

@@ -15,7 +15,7 @@ import scipy.io
 from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from paperlib.errors import InputError
+from paperlib.system.errors import InputError
 
 Pixels = Float[np.ndarray, "_ _"]
 

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from paperlib.errors import InputError
-from paperlib.model import SparseCodingModel
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.plotting.style import new_figure, styled
+from paperlib.system.errors import InputError
 
 GAP_COLOR = "#8fb3cc"  # between fields: no gray, so that a field's white and black edges can be seen
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from paperlib.errors import InputError
-from paperlib.metrics import DEAD_FIELD_RATIO
-from paperlib.model import SparseCodingModel
+from paperlib.models.sparse_coding.metrics import DEAD_FIELD_RATIO
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.plotting.fields import draw_mosaic, make_mosaic, sorted_fields
 from paperlib.plotting.style import COLORS, new_figure, styled
+from paperlib.system.errors import InputError
 
 X_LABELS = {"step": "passes over the data", "seconds": "seconds"}
 ELBO = {"elbo": "ELBO [nats]"}
@@ -85,8 +85,8 @@ def plot_learning_curves(
     Parameters
     ----------
     histories : mapping
-        Label → histories (of several seeds) of `paperlib.experiments.images.learn_images`; rows without
-        `held_out` are left out, and the last one, after what follows the epochs, is a star.
+        Label → histories (of several seeds) of `.learn_images`; rows without `held_out` are
+        left out, and the last one, after what follows the epochs, is a star.
     lowest : float, optional
         Lower end of the vertical axis, to leave out a long climb.
     """

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from paperlib.model import SparseCodingModel
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.plotting.style import COLORS, new_figure, styled
 
 

@@ -1,0 +1,1 @@
+"""ELBOs and entropies, for any model: terms, posteriors, annealing, criteria."""

@@ -1,0 +1,82 @@
+"""λ and σ² for given posteriors (Theorem 2), and posteriors and scales in turn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.models.sparse_coding.objectives import (
+    entropy_elbo,
+    optimal_noise_variance,
+    optimal_prior_scales,
+)
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+
+
+def alternate(
+    e_step: Callable[[Float[Tensor, ""], Float[Tensor, " H"]], PosteriorStatistics],
+    noise_variance: Float[Tensor, ""],
+    prior_scales: Float[Tensor, " H"],
+    *,
+    tolerance: float,
+    max_rounds: int,
+) -> PosteriorStatistics:
+    """Rounds of an E-step and closed-form scales (Theorem 2), until the ELBO has no more to gain.
+
+    With as many fields as pixels posteriors and scales hold each other back: σ² falls by a few percent a
+    round, for hundreds of rounds.  So λ and σ² run ahead of their closed forms, by Nesterov's momentum on
+    their logarithms; after a round that gained little or lost they start anew from the closed forms, without
+    momentum (O'Donoghue and Candès 2015).  Such a round has to gain less than `tolerance` for rounds to end.
+
+    Parameters
+    ----------
+    e_step : callable
+        ``e_step(noise_variance, prior_scales)`` improves the posteriors of all data, keeps them, and returns
+        their statistics.
+    noise_variance, prior_scales : tensors () and (H,)
+        σ² and λ of the first E-step.
+    tolerance : float
+        Gain of a round in nats a data point.
+    max_rounds : int
+        Rounds at most.
+
+    Returns
+    -------
+    PosteriorStatistics
+        Of the last round's posteriors.
+    """
+    scales = ahead = torch.cat([noise_variance.reshape(1), prior_scales]).log()
+    elbo, age, share = -math.inf, 1.0, 0.0
+    for _ in range(max_rounds):
+        stats = e_step(ahead[0].exp(), ahead[1:].exp())
+        noise_variance, prior_scales = closed_form_scales(stats, scales.dtype)
+        # where fields fit all data exactly, σ² has no limit but rounding
+        if noise_variance <= torch.finfo(scales.dtype).eps ** 2 * prior_scales.square().mean():
+            break
+        scales, previous = torch.cat([noise_variance.reshape(1), prior_scales]).log(), scales
+        elbo, before = float(entropy_elbo(stats)), elbo
+        if elbo - before < tolerance:
+            if share == 0:
+                break
+            age = 1.0
+        next_age = (1 + math.sqrt(1 + 4 * age**2)) / 2
+        age, share = next_age, (age - 1) / next_age
+        ahead = torch.lerp(previous, scales, 1 + share)
+    return stats
+
+
+def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
+    """First guess: a quarter of the data's mean square as σ², its root as every λ."""
+    mean_square = x.square().mean()
+    return mean_square / 4, mean_square.sqrt().expand(n_latents).clone()
+
+
+def closed_form_scales(
+    stats: PosteriorStatistics, dtype: torch.dtype
+) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
+    """σ² and λ of Theorem 2 in the data's dtype."""
+    return optimal_noise_variance(stats).to(dtype), optimal_prior_scales(stats).to(dtype)

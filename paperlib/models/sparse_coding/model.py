@@ -1,0 +1,123 @@
+"""The generative model: Laplace prior, linear dictionary, Gaussian noise (Eqs. 1 and 5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.system.errors import InputError
+
+
+@dataclass(frozen=True)
+class SparseCodingModel:
+    """Sparse coding in the paper's reparameterized form (Eq. 5).
+
+    z_h ~ Laplace(0, λ_h),  x | z ~ N(W̃ z, σ² I),  ‖w̃_h‖ = 1.
+
+    Parameters
+    ----------
+    dictionary : tensor (D, H)
+        W̃, one unit-norm generative field a column.
+    prior_scales : tensor (H,)
+        λ > 0.
+    noise_variance : tensor ()
+        σ² > 0.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, a column is not of unit norm, or λ or σ² is not positive and finite.
+    """
+
+    dictionary: Float[Tensor, "D H"]
+    prior_scales: Float[Tensor, "*shape"]  # (H,), checked below
+    noise_variance: Float[Tensor, ""]
+
+    def __post_init__(self) -> None:
+        check_unit_columns(self.dictionary)
+        if self.prior_scales.shape != (self.n_latents,):
+            raise InputError(
+                f"prior_scales has shape {tuple(self.prior_scales.shape)}, but the dictionary has "
+                f"{self.n_latents} columns; give one scale for each column."
+            )
+        scales = torch.cat([self.prior_scales, self.noise_variance.reshape(1)])
+        if not (torch.isfinite(scales).all() and (scales > 0).all()):
+            raise InputError("prior_scales and noise_variance must be positive and finite.")
+
+    @property
+    def n_features(self) -> int:
+        """D, the dimension of a data point."""
+        return self.dictionary.shape[0]
+
+    @property
+    def n_latents(self) -> int:
+        """H, the number of latents and of dictionary columns."""
+        return self.dictionary.shape[1]
+
+    @classmethod
+    def from_standard(
+        cls, weights: Float[Tensor, "D H"], noise_variance: Float[Tensor, ""]
+    ) -> SparseCodingModel:
+        """Model of Eq. 5 that equals the standard one of Eq. 1: w̃_h = w_h/‖w_h‖, λ_h = ‖w_h‖."""
+        return cls(normalize_columns(weights), weights.norm(dim=0), noise_variance)
+
+    def to_standard(self) -> Float[Tensor, "D H"]:
+        """Weights W of Eq. 1, w_h = λ_h w̃_h (there z_h ~ Laplace(0, 1))."""
+        return self.dictionary * self.prior_scales
+
+    def sample(
+        self, n_points: int, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N H"]]:
+        """Draw `n_points` data points x (N, D) and their latents z (N, H)."""
+        dtype, device = self.dictionary.dtype, self.dictionary.device
+        uniform = torch.rand(n_points, self.n_latents, generator=generator, dtype=dtype, device=device)
+        signs = uniform.sub(0.5).sign()
+        sizes = self.dictionary.new_empty(n_points, self.n_latents).exponential_(generator=generator)
+        z = self.prior_scales * signs * sizes
+        noise = torch.randn(n_points, self.n_features, generator=generator, dtype=dtype, device=device)
+        return z @ self.dictionary.T + self.noise_variance.sqrt() * noise, z
+
+    def log_joint(
+        self, x: Float[Tensor, "*#batch D"], z: Float[Tensor, "*#batch H"]
+    ) -> Float[Tensor, "*#batch"]:
+        """Log density log p(x, z) = log p(x | z) + log p(z) in nats; x (..., D) and z (..., H) broadcast."""
+        residual = (x - z @ self.dictionary.T).square().sum(-1)
+        log_likelihood = -residual / (2 * self.noise_variance) - self.n_features / 2 * torch.log(
+            2 * math.pi * self.noise_variance
+        )
+        log_prior = -(z.abs() / self.prior_scales + torch.log(2 * self.prior_scales)).sum(-1)
+        return log_likelihood + log_prior
+
+
+def normalize_columns(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
+    """Scale every column to unit Euclidean norm.
+
+    Raises
+    ------
+    InputError
+        If a column is zero or not finite.
+    """
+    norms = dictionary.norm(dim=0)
+    if not bool((torch.isfinite(norms) & (norms > 0)).all()):
+        raise InputError("A dictionary column is zero or not finite; each needs a positive, finite norm.")
+    return dictionary / norms
+
+
+def check_unit_columns(dictionary: Float[Tensor, "D H"]) -> None:
+    """Refuse a dictionary whose columns are not of unit norm: λ has their size (Eq. 5).
+
+    Raises
+    ------
+    InputError
+        If one is off by more than 10⁻⁴, or not finite.
+    """
+    norms = dictionary.norm(dim=0)
+    if not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
+        raise InputError(
+            "The dictionary's columns must have unit norm; apply "
+            "paperlib.models.sparse_coding.model.normalize_columns first."
+        )

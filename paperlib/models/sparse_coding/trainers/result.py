@@ -1,0 +1,83 @@
+"""What every trainer returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Int
+from torch import Tensor
+
+from paperlib.elbo.posteriors import GaussianPosterior
+from paperlib.elbo.terms import EntropyTerms, EntropyWeights
+from paperlib.models.sparse_coding.metrics import dead_fields
+from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.models.sparse_coding.objectives import entropies, optimal_noise_variance, optimal_prior_scales
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained model, judged on its training data with ONE λ and ONE σ².
+
+    Parameters
+    ----------
+    model : SparseCodingModel
+        Dictionary W̃ with the optimal λ and σ² of the whole training set (Theorem 2).
+    posterior : GaussianPosterior
+        Posteriors of the training data, N of them.
+    stats : PosteriorStatistics
+        Statistics of the training data under these posteriors; entropies and scales follow from them.
+    history : list of dict
+        One row an epoch (or L-BFGS call): at least `step`, `seconds` and `elbo`.
+    """
+
+    model: SparseCodingModel
+    posterior: GaussianPosterior
+    stats: PosteriorStatistics
+    history: list[dict] = field(default_factory=list)
+
+    @classmethod
+    def from_posterior(
+        cls,
+        dictionary: Tensor,
+        posterior: GaussianPosterior,
+        stats: PosteriorStatistics,
+        history: list[dict],
+    ) -> FitResult:
+        """Result with λ, σ² and entropies in closed form from the whole data set's statistics."""
+        model = SparseCodingModel(
+            dictionary,
+            optimal_prior_scales(stats).to(dictionary.dtype),
+            optimal_noise_variance(stats).to(dictionary.dtype),
+        )
+        return cls(model, posterior, stats, history)
+
+    @property
+    def terms(self) -> EntropyTerms:
+        """The three entropies in nats (scalars, float64)."""
+        return entropies(self.stats)
+
+    @property
+    def elbo(self) -> float:
+        """Entropy ELBO in nats a data point: the sum of the three entropies (Theorem 1)."""
+        return float(self.terms.elbo)
+
+    @property
+    def dead_fields(self) -> Int[Tensor, " K"]:
+        """Numbers of the fields that explain nothing (`.dead_fields`)."""
+        return dead_fields(self.model.prior_scales, self.model.noise_variance)
+
+
+def history_row(step: int, phase: str, seconds: float, terms: EntropyTerms, weights: EntropyWeights) -> dict:
+    """One row of a history: where training is, the ELBO, its three entropies and the weights in force."""
+    return {
+        "step": step,
+        "phase": phase,
+        "seconds": round(seconds, 4),
+        "elbo": float(terms.elbo),
+        "posterior_entropy": float(terms.posterior),
+        "prior_entropy": float(terms.prior),
+        "likelihood_entropy": float(terms.likelihood),
+        "prior_weight": weights.prior,
+        "likelihood_weight": weights.likelihood,
+    }

@@ -1,0 +1,1 @@
+"""Learning Sparse Codes with Entropy-Based ELBOs (Velychko, Damm, Fischer, Lücke; AISTATS 2024)."""

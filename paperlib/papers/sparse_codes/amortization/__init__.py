@@ -1,0 +1,1 @@
+"""Amortization (Section 4.2, E.3)."""

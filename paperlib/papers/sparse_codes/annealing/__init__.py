@@ -1,0 +1,1 @@
+"""Annealing (Section 4.2, E.4; Table 1)."""

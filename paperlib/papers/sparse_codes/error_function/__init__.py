@@ -1,0 +1,1 @@
+"""The error function by Bürmann's series (E.1)."""

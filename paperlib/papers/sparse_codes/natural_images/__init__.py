@@ -1,0 +1,1 @@
+"""Natural images: the four objectives (Section 4.2)."""

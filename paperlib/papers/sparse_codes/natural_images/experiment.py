@@ -1,0 +1,257 @@
+"""Learning from natural image patches, traced epoch by epoch and judged on other patches (Section 4.2, E.4).
+
+One experiment for Figs. 3, 4 and 8 to 12 and Table 1: the paper's own EM, fast EM with diagonal or full
+covariances, and amortized learning, each without annealing or with one of its kinds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial, reduce
+from operator import add
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.data import Images, PatchSampler
+from paperlib.elbo.posteriors import GaussianPosterior
+from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.encoders import Encoder
+from paperlib.models.sparse_coding.gabor import fit_gabors
+from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior
+from paperlib.models.sparse_coding.metrics import (
+    LEAST_INFORMATION,
+    effective_pixels,
+    fine_fields,
+    latent_information,
+    posterior_gini,
+)
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers import (
+    AmortizedResult,
+    AmortizedState,
+    EMState,
+    FitResult,
+    fit_amortized,
+    fit_em,
+    fit_paper_em,
+)
+from paperlib.records.record import Outcome, Record
+from paperlib.runs import GINI_POINTS, judge
+from paperlib.system.validation import check_choice
+
+METHODS: dict[str, Callable[..., FitResult]] = {
+    "paper": fit_paper_em,
+    "em": fit_em,
+    "full": partial(fit_em, family="full"),
+    "amortized": fit_amortized,
+    "low-rank": partial(fit_amortized, family="low-rank"),
+}
+TEST_SEED = 10_000  # of the patches that dictionaries are judged on
+TRACED_POINTS = 1_024  # of them, on which they are judged while they are learned
+TRACED_EPOCHS = 20  # at most
+COLLAPSED = LEAST_INFORMATION + 0.01  # nats a data point; latents that tell less have collapsed
+MINIBATCH = 512  # the paper's
+
+
+def learn_images(
+    *,
+    images: Images,
+    method: str,
+    annealing: str | list[float],
+    seed: int,
+    patch_size: int,
+    n_patches: int,
+    n_latents: int,
+    n_epochs: int,
+    n_test: int,
+    keep_fields: bool = False,
+    **options: Any,
+) -> Outcome:
+    """Learn a dictionary from patches and judge it on others.
+
+    Parameters
+    ----------
+    images : Images
+        Where patches come from.
+    method : {"paper", "em", "full", "amortized", "low-rank"}
+        The paper's EM, `fit_em` with diagonal or full covariances, `fit_amortized` with diagonal or low-rank
+        ones.
+    annealing : str or list of float
+        Kind of `paperlib.elbo.annealing.schedule`, or weights γ of the prior's entropy by epoch.
+    seed : int
+        Of the patches, the first dictionary and the order of visits.
+    patch_size, n_patches, n_latents, n_epochs, n_test : int
+        Side of a patch, N, H, passes, and patches to judge on.
+    keep_fields : bool
+        Keep the dictionary after every epoch.
+    **options
+        Passed on to the trainer.
+
+    Returns
+    -------
+    Outcome
+        `history`, a row an epoch (see `_Trace`) and one for the end; `judged`, by family (and `encoder`), as
+        of `judge_dictionary`; `gabor`, the share of each field that a Gabor function explains.  Arrays:
+        `dictionary` (D, H), `prior_scales` (H,), and with `keep_fields` also `fields` (epochs, D, H) and by
+        epoch the `scales` λ/σ and the `information` of latents (epochs, H).
+
+    Raises
+    ------
+    InputError
+        If the method is unknown.
+    """
+    check_choice("method", method, METHODS)
+    x = PatchSampler(images, patch_size, seed).draw(n_patches)
+    x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
+    traced = x_test[:TRACED_POINTS]
+    family, interval = _optimal_family(method), -(-n_epochs // TRACED_EPOCHS)
+    trace = _Trace(x[-GINI_POINTS:], traced, family, interval, keep_fields)
+    result = METHODS[method](
+        x, n_latents, n_epochs=n_epochs, annealing=entropy_weights(annealing), callback=trace, progress=False,
+        generator=torch.Generator().manual_seed(seed), **options,
+    )  # fmt: skip
+    end = result.history[-1] | {"seconds": trace.lap(), "dead_fields": result.dead_fields.numel()}
+    dictionary = result.model.dictionary
+    judged = {family: judge_dictionary(x_test, dictionary, family) for family in ("diagonal", "full")}
+    encoder = result.encoder if isinstance(result, AmortizedResult) else None
+    if encoder is not None:
+        with torch.no_grad():
+            judged["encoder"] = judge_posterior(x_test, dictionary, encoder(x_test))
+    end["held_out"] = trace.held_out(dictionary, encoder)
+    fits = fit_gabors(dictionary.T.reshape(-1, patch_size, patch_size))
+    numbers = {
+        "history": [*trace.rows, end],
+        "judged": judged,
+        "gabor": [round(fit.explained, 4) for fit in fits],
+    }
+    arrays = {"dictionary": dictionary, "prior_scales": result.model.prior_scales, **trace.arrays()}
+    return Outcome(numbers, {key: value.numpy() for key, value in arrays.items()})
+
+
+def entropy_weights(annealing: str | list[float]) -> str | list[EntropyWeights]:
+    """What trainers take for the annealing of a configuration: a kind, or γ of each epoch."""
+    return annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
+
+
+def own_family(record: Record) -> str:
+    """Whose posteriors the method of a record has, a key of `judged`: `encoder`, `full` or `diagonal`."""
+    if "encoder" in record.numbers["judged"]:
+        return "encoder"
+    return _optimal_family(record.config["method"])
+
+
+def _optimal_family(method: str) -> str:
+    """Family of the optimal posteriors that a method's dictionaries are judged with as they are learned."""
+    return "full" if method == "full" else "diagonal"
+
+
+def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], family: str) -> dict:
+    """Judgement of a dictionary by the optimal posteriors of a family, as `judge_posterior` gives it."""
+    posterior, _ = fit_posterior(x, dictionary, family)
+    return judge_posterior(x, dictionary, posterior)
+
+
+def judge_posterior(
+    x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], posterior: GaussianPosterior
+) -> dict:
+    """ELBO, entropies and Gini index (`paperlib.runs.judge`) with ONE λ and ONE σ² for all data.
+
+    Beside them `blocks`, the ELBO of each minibatch at these scales, whose mean is the ELBO, so that
+    differences of runs can be paired; and `minibatch_elbo`, the mean over minibatches with the optimal scales
+    of each, as the paper averages it.
+    """
+    batches = torch.arange(len(x)).split(min(MINIBATCH, len(x)))
+    parts = [PosteriorStatistics.from_batch(x[i], posterior[i], dictionary) for i in batches]
+    stats = reduce(add, parts)
+    noise_variance, prior_scales = closed_form_scales(stats, torch.float64)
+    blocks = [float(classical_elbo(part, prior_scales, noise_variance)) for part in parts]
+    own = sum(len(i) * float(entropy_elbo(part)) for i, part in zip(batches, parts, strict=True))
+    judged = judge(stats, posterior, seed=0)
+    return judged | {"minibatch_elbo": own / len(x), "blocks": [round(block, 4) for block in blocks]}
+
+
+class _Trace:
+    """Callback of every trainer: the state after an epoch as a row of numbers.
+
+    Rows are those of the trainer's history (`elbo` and entropies of the posteriors gathered in the pass) with
+    `seconds` of CPU time, `gini` and `collapsed` latents of the present posteriors of the last training
+    patches, which the paper's EM, whose order is fixed, has visited last; `pixels` (median effective number
+    of a field's), how many fields are `fine` and, every few epochs, `held_out`, the ELBO of TRACED_POINTS
+    test patches: by the encoder where there is one, else with optimal posteriors of the family.
+    """
+
+    def __init__(self, x: Tensor, x_test: Tensor, family: str, interval: int, keep_fields: bool):
+        self.x, self.x_test, self.family = x, x_test, family
+        self.interval, self.keep_fields = interval, keep_fields
+        self.rows: list[dict] = []
+        self.kept: list[dict[str, Tensor]] = []
+        self.seconds, self.started = 0.0, time.process_time()
+
+    def lap(self) -> float:
+        """CPU seconds of training so far."""
+        self.seconds += time.process_time() - self.started
+        self.started = time.process_time()
+        return round(self.seconds, 3)
+
+    def __call__(self, state: EMState | AmortizedState | FitResult) -> None:
+        row = state.history[-1] | {"seconds": self.lap()}
+        encoder = _encoder(state) if isinstance(state, AmortizedState) else None
+        dictionary, posterior = _present(state, self.x, encoder)
+        stats = PosteriorStatistics.from_batch(self.x, posterior, dictionary)
+        information = latent_information(posterior)
+        row["gini"], row["gini_sd"] = posterior_gini(posterior, generator=torch.Generator().manual_seed(0))
+        row["pixels"] = float(effective_pixels(dictionary).median())
+        row["fine"] = len(fine_fields(dictionary))
+        row["collapsed"] = int((information < COLLAPSED).sum())
+        if len(self.rows) % self.interval == 0:
+            row["held_out"] = self.held_out(dictionary, encoder)
+        self.rows.append(row)
+        if self.keep_fields:
+            noise_variance, prior_scales = closed_form_scales(stats, torch.float32)
+            scales = prior_scales / noise_variance.sqrt()
+            self.kept.append({"fields": dictionary, "scales": scales, "information": information})
+        self.started = time.process_time()
+
+    @torch.no_grad()
+    def held_out(self, dictionary: Tensor, encoder: Encoder | None) -> float:
+        """ELBO of the test patches."""
+        if encoder is None:
+            dictionary = normalize_columns(dictionary)
+            stats = fit_posterior(self.x_test, dictionary, self.family, tolerance=1e-2)[1]
+        else:
+            stats = PosteriorStatistics.from_batch(self.x_test, encoder(self.x_test), dictionary)
+        return float(entropy_elbo(stats))
+
+    def arrays(self) -> dict[str, Tensor]:
+        """What was kept of all epochs, stacked."""
+        names = self.kept[0] if self.kept else ()
+        return {name: torch.stack([epoch[name].float() for epoch in self.kept]) for name in names}
+
+
+@torch.no_grad()
+def _present(
+    state: EMState | AmortizedState | FitResult, x: Tensor, encoder: Encoder | None
+) -> tuple[Tensor, GaussianPosterior]:
+    """Dictionary and posteriors of the last training patches `x` as they are."""
+    if isinstance(state, FitResult):
+        return state.model.dictionary, state.posterior[-len(x) :]
+    if isinstance(state, EMState):
+        return state.dictionary.clone(), state.marginals[-len(x) :]
+    assert encoder is not None  # amortized learning has one
+    return state.dictionary.clone(), encoder(x)
+
+
+def _encoder(state: AmortizedState) -> Encoder:
+    """The encoder that a state's numbers are of."""
+    family = "low-rank" if "correlation.weight" in state.encoder else "diagonal"
+    unit = state.encoder["unit"]
+    n_features, n_latents = state.dictionary.shape
+    encoder = Encoder(n_features, n_latents, family, unit=unit, generator=torch.Generator())
+    encoder.load_state_dict(state.encoder)
+    return encoder

@@ -1,0 +1,1 @@
+"""Overcomplete dictionaries (E.5)."""

@@ -1,0 +1,72 @@
+"""How sparse the codes of learned dictionaries are, by measures that unused latents do not decide.
+
+The Gini index of posterior samples (Table 1) counts the noise of latents that encode nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.data import Images, PatchSampler
+from paperlib.models.sparse_coding.inference import fit_posterior
+from paperlib.models.sparse_coding.metrics import gini
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED
+from paperlib.records.record import Outcome, Record, Results
+
+
+def collect_codes(
+    results: Results, learned: Mapping[str, Record], images: Images, n_codes: int
+) -> dict[str, Record]:
+    """Records `<run>-codes-<seed>` of `code_sparseness`, for each of the records `<run>-<seed>`.
+
+    Parameters
+    ----------
+    results : Results
+        Where they are kept.
+    learned : mapping
+        Records with a `dictionary` (D, H) of patches of `patch_size`² pixels.
+    images : Images
+        Where the patches come from.
+    n_codes : int
+        How many patches, other ones than those of learning.
+
+    Returns
+    -------
+    dict
+        Their configuration is that of the run, the `dictionary`'s hash and `n_codes`.
+    """
+
+    def measure_codes(*, images: Images, run: str, patch_size: int, n_codes: int, **_: object) -> Outcome:
+        x = PatchSampler(images, patch_size, TEST_SEED).draw(n_codes)
+        fields = torch.from_numpy(learned[run].arrays["dictionary"].astype("f4"))
+        return Outcome(code_sparseness(x, normalize_columns(fields)))
+
+    configs = {}
+    for run, record in learned.items():
+        name, _, seed = run.rpartition("-")
+        digest = hashlib.sha256(record.arrays["dictionary"].tobytes()).hexdigest()
+        own = {"run": run, "dictionary": digest, "n_codes": n_codes}
+        configs[f"{name}-codes-{seed}"] = record.config | own
+    return results.collect(measure_codes, configs, images)
+
+
+def code_sparseness(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"]) -> dict[str, float]:
+    """Sparseness of the optimal diagonal posteriors at γ = 1, mean over data points.
+
+    Returns
+    -------
+    dict
+        `gini_means`, the Gini index of the posterior means ν; `active`, how many latents have |ν_h| > τ_h.
+    """
+    posterior, _ = fit_posterior(x, dictionary)
+    size = posterior.mean.abs()
+    return {
+        "gini_means": float(gini(size).mean()),
+        "active": float((size > posterior.std).sum(1).double().mean()),
+    }

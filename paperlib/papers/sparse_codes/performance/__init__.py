@@ -1,0 +1,1 @@
+"""How fast: the trainers side by side."""

@@ -1,0 +1,1 @@
+"""Dictionaries of other learners, sparsenet above all (Section 4.2)."""

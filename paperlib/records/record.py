@@ -1,0 +1,212 @@
+"""Results of record: what an experiment found, with everything that it came from.
+
+A record is `<name>.json` and, if it has arrays such as dictionaries, `<name>.npz` beside it in float16.
+Pages ask `Results` for their records by configuration; those that `make reproduce` has computed in this
+checkout are taken from disk, so that a long run goes on where it was stopped, a record at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+
+from paperlib.data import Images
+from paperlib.system.errors import InputError
+from paperlib.system.files import write_atomically
+from paperlib.system.provenance import code_hash, commit, device_name, versions
+
+SCHEMA = 1
+FIELDS = (
+    "schema", "experiment", "config", "images", "numbers", "arrays", "commit", "code", "device", "threads",
+    "versions", "started", "seconds", "cpu_seconds", "peak_memory_mb",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment returns: numbers as JSON can hold them, and arrays by name."""
+
+    numbers: dict[str, Any]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """An outcome (`numbers`, `arrays`) and its origin: `config`, and all else of the file in `provenance`."""
+
+    config: dict[str, Any]
+    numbers: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    provenance: dict[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of CPU time that the experiment took, which other work on the machine cannot stretch."""
+        return self.provenance["cpu_seconds"]
+
+
+class Results:
+    """The records of one page at one profile.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where records are kept, by default what `make reproduce` says in PAPERLIB_RESULTS.  Without either
+        nothing is kept and everything is computed.
+    reuse : bool, optional
+        Take any record that is there for the same configuration and images, whatever code it came from and
+        wherever; by default what PAPERLIB_REUSE says.  Otherwise a record is taken only if this checkout
+        computed it with this very code, and nobody changed it since.
+    """
+
+    def __init__(self, folder: Path | None = None, *, reuse: bool | None = None):
+        named = os.environ.get("PAPERLIB_RESULTS")
+        self.folder = folder or (Path(named) if named else None)
+        self.reuse = bool(os.environ.get("PAPERLIB_REUSE")) if reuse is None else reuse
+
+    def collect(
+        self,
+        experiment: Callable[..., Outcome],
+        configs: Mapping[str, Mapping[str, Any]],
+        images: Images | None = None,
+    ) -> dict[str, Record]:
+        """Records by name, computing those that are missing, PAPERLIB_WORKERS at a time.
+
+        Parameters
+        ----------
+        experiment : callable
+            ``experiment(**config)`` or, where it has a parameter of that name, ``experiment(images=images,
+            **config)``; returns an `Outcome` that depends on nothing else.
+        configs : mapping
+            Name of the record, which is its file's name → configuration, plain values only.
+        images : Images, optional
+            The images that all of them use.
+
+        Raises
+        ------
+        InputError
+            If the experiment needs images and there are none, or a name cannot be a file's.
+        """
+        if ("images" in signature(experiment).parameters) != (images is not None):
+            raise InputError(
+                f"{experiment.__name__} and its images do not fit: give images where it uses them."
+            )
+        if wrong := [name for name in configs if Path(name).name != name or name.startswith(".")]:
+            raise InputError(f"{wrong[0]!r} cannot be the name of a record's file.")
+        plain = {name: json.loads(json.dumps(config)) for name, config in configs.items()}
+        found = {name: self._find(name, experiment, config, images) for name, config in plain.items()}
+        missing = [name for name, record in found.items() if record is None]
+        workers = min(int(os.environ.get("PAPERLIB_WORKERS", "1")), max(len(missing), 1))
+        jobs = (joblib.delayed(self._compute)(name, experiment, plain[name], images) for name in missing)
+        computed = dict(zip(missing, joblib.Parallel(workers)(jobs), strict=True))
+        return {name: computed[name] if record is None else record for name, record in found.items()}
+
+    def _find(self, name: str, experiment: Callable, config: dict, images: Images | None) -> Record | None:
+        path = self.folder and self.folder / f"{name}.json"
+        if path is None or not path.is_file():
+            return None
+        record = read_record(path)
+        asked = {"experiment": experiment.__name__, "images": _identity(images)}
+        same = record.config == config and all(record.provenance[key] == asked[key] for key in asked)
+        made_here = self._mark(name).is_file() and self._mark(name).read_text() == _digest(path)
+        if same and (self.reuse or (made_here and record.provenance["code"] == code_hash())):
+            return record
+        return None
+
+    def _compute(self, name: str, experiment: Callable, config: dict, images: Images | None) -> Record:
+        started, clock, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
+        outcome = experiment(**config) if images is None else experiment(images=images, **config)
+        provenance = {
+            "schema": SCHEMA,
+            "experiment": experiment.__name__,
+            "images": _identity(images),
+            "commit": commit(),
+            "code": code_hash(),
+            "device": device_name("cpu"),
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - clock, 2),
+            "cpu_seconds": round(time.process_time() - cpu, 2),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+        arrays = {key: np.asarray(value, dtype=np.float16) for key, value in outcome.arrays.items()}
+        numbers = json.loads(json.dumps(outcome.numbers, allow_nan=False))
+        record = Record(config, numbers, arrays, provenance)
+        if self.folder is not None:
+            path = self.folder / f"{name}.json"
+            write_record(path, record)
+            self._mark(name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._mark(name), lambda part: part.write_text(_digest(path)))
+        return record
+
+    def _mark(self, name: str) -> Path:
+        """Hash of a record that this checkout computed; `make clean` forgets it."""
+        assert self.folder is not None  # else there are no records to mark
+        root = self.folder.parents[2]  # of results/<profile>/<page>
+        return root / "_build" / self.folder.relative_to(root) / name
+
+
+def read_records(folder: Path | str) -> dict[str, Record]:
+    """All records of a folder by name, such as those of results/paper/<page>; none if it does not exist."""
+    return {path.stem: read_record(path) for path in sorted(Path(folder).glob("*.json"))}
+
+
+def read_record(path: Path) -> Record:
+    """A record of a file, checked to be whole.
+
+    Raises
+    ------
+    InputError
+        If fields are missing or unknown, or the arrays are not those that the record was written with.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if set(content) != set(FIELDS) or content["schema"] != SCHEMA:
+        raise InputError(f"{path} is not a record of schema {SCHEMA}; remove it and compute it anew.")
+    config, numbers, digest = (content.pop(key) for key in ("config", "numbers", "arrays"))
+    arrays = {}
+    if digest is not None:
+        stored = path.with_suffix(".npz")
+        if not stored.is_file() or _digest(stored) != digest:
+            raise InputError(f"{stored} is missing or was changed; remove {path} and compute it anew.")
+        with np.load(stored, allow_pickle=False) as file:
+            arrays = dict(file)
+    return Record(config, numbers, arrays, content)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record, arrays first, so that whoever finds the JSON file finds all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = path.with_suffix(".npz")
+    if record.arrays:
+        # NumPy's types let the arrays be the option allow_pickle, too
+        write_atomically(stored, lambda part: np.savez_compressed(part, **record.arrays))  # type: ignore[arg-type]
+    content = record.provenance | {
+        "config": record.config,
+        "numbers": record.numbers,
+        "arrays": _digest(stored) if record.arrays else None,
+    }
+    ordered = {key: content[key] for key in FIELDS}
+    text = json.dumps(ordered, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _identity(images: Images | None) -> dict[str, str] | None:
+    return None if images is None else {"source": images.source, "sha256": images.sha256}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

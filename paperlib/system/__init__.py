@@ -1,0 +1,1 @@
+"""What every part needs of the system: errors, files, checks, threads, processes, provenance."""

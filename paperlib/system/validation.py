@@ -1,0 +1,89 @@
+"""Checks of what users hand to inference and trainers, done before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral
+
+import torch
+from torch import Tensor
+
+from paperlib.system.errors import InputError
+
+
+def check_data(x: Tensor, n_features: int | None = None) -> None:
+    """Refuse data that are not a finite floating-point matrix (N, D) with N ≥ 1 (and D = `n_features`).
+
+    Raises
+    ------
+    InputError
+        With one sentence that says what is wrong.
+    """
+    if not isinstance(x, Tensor) or x.ndim != 2 or not x.is_floating_point():
+        shape = tuple(getattr(x, "shape", ()))
+        raise InputError(
+            f"Data must be a floating-point tensor (N, D); got {type(x).__name__} of shape {shape}."
+        )
+    if len(x) == 0 or x.shape[1] == 0:
+        raise InputError(
+            f"Data of shape {tuple(x.shape)} are empty; expected at least one point and one feature."
+        )
+    if n_features is not None and x.shape[1] != n_features:
+        raise InputError(
+            f"Data have {x.shape[1]} features, but the dictionary has {n_features} rows; they must agree."
+        )
+    if not torch.isfinite(x).all():
+        raise InputError("Data contain NaN or infinite values; remove or replace them first.")
+
+
+def check_training_data(x: Tensor, n_features: int | None = None) -> None:
+    """`check_data`, with `n_features`, and refuse data that are all zero, which no scale is learned from.
+
+    Raises
+    ------
+    InputError
+        With one sentence that says what is wrong.
+    """
+    check_data(x, n_features)
+    if not x.any():
+        raise InputError("Data are all zero; nothing can be learned from them.")
+
+
+def check_counts(**numbers: int | float) -> None:
+    """Refuse counts, `numbers` by name, that are not positive integers; the message has the name.
+
+    Raises
+    ------
+    InputError
+        Naming the first number that is not.
+    """
+    check_positive(**numbers)
+    for name, number in numbers.items():
+        if not isinstance(number, Integral):
+            raise InputError(f"{name} must be an integer, not {number}.")
+
+
+def check_positive(**numbers: int | float) -> None:
+    """Refuse counts and rates, `numbers` by name, that are not positive; the message has the name.
+
+    Raises
+    ------
+    InputError
+        Naming the first number that is not positive.
+    """
+    for name, number in numbers.items():
+        if not number > 0:
+            raise InputError(f"{name} must be positive, not {number}.")
+
+
+def check_choice(what: str, choice: str, choices: Iterable[str]) -> None:
+    """Refuse a `choice`, which the message calls `what`, that is none of `choices`.
+
+    Raises
+    ------
+    InputError
+        Naming all there are.
+    """
+    known = list(choices)
+    if choice not in known:
+        raise InputError(f"Unknown {what} {choice!r}; choose one of {', '.join(known)}.")
