@@ -19,8 +19,7 @@ from paperlib.models.sparse_coding.inference import (
 )
 from paperlib.models.sparse_coding.inference.full import inverse_cholesky_
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
-from paperlib.models.sparse_coding.objectives import classical_elbo
-from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.objectives import elbo_of_points
 from paperlib.system.errors import InputError
 
 SIZES = [(6, 4), (25, 10), (5, 9), (8, 1)]  # D, H: also more latents than dimensions, and a single one
@@ -38,16 +37,7 @@ def problem(seed, n_features, n_latents, n_points=20, dtype=torch.float64):
 
 def elbos(x, dictionary, scales, variance, posterior):
     """The ELBO of each data point."""
-    return torch.stack(
-        [
-            classical_elbo(
-                PosteriorStatistics.from_batch(x[n : n + 1], posterior[n : n + 1], dictionary),
-                scales,
-                variance,
-            )
-            for n in range(len(x))
-        ]
-    )
+    return elbo_of_points(SparseCodingModel(dictionary, scales, variance), x, posterior)
 
 
 def curvature(mean, std, scales):

@@ -24,6 +24,7 @@ from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import (
     annealed_elbo,
     classical_elbo,
+    elbo_of_points,
     entropies,
     entropy_elbo,
     least_prior_scale,
@@ -193,6 +194,18 @@ def test_the_three_expectations_by_quadrature():
     stats = PosteriorStatistics.from_batch(tensor(x.tolist()), posterior, tensor(w.tolist()).T)
     actual = classical_elbo(stats, tensor(scale), torch.tensor(deviation**2).double())
     assert actual.item() == pytest.approx(expected, rel=1e-9)
+
+
+@families
+def test_elbos_of_points_are_those_of_their_statistics(family):
+    x, posterior, dictionary = random_problem(family, seed=0)
+    model = SparseCodingModel(dictionary, torch.linspace(0.3, 2, 4).double(), torch.tensor(0.7).double())
+    alone = [
+        PosteriorStatistics.from_batch(x[n : n + 1], posterior[n : n + 1], dictionary) for n in range(len(x))
+    ]
+    expected = [float(classical_elbo(stats, *list(vars(model).values())[1:])) for stats in alone]
+    np.testing.assert_allclose(elbo_of_points(model, x, posterior), expected, atol=1e-10, rtol=0)
+
 
 
 @families

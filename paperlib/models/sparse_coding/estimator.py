@@ -1,13 +1,12 @@
 """The sparse coding model as a scikit-learn transformer: EM (Section 4.2) in pipelines and searches.
 
 `SparseCoder` adds conventions, not mathematics: it learns by `fit_em`, encodes by `infer_diagonal` and scores
-by `classical_elbo` at the fitted λ and σ².  As in scikit-learn, a row is a component: `components_` is W̃ᵀ.
+by `elbo_of_points` at the fitted λ and σ².  As in scikit-learn, a row is a component: `components_` is W̃ᵀ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -22,8 +21,7 @@ from torch import Tensor
 from paperlib.elbo.posteriors import DiagonalGaussian, concatenate
 from paperlib.models.sparse_coding.inference import infer_diagonal
 from paperlib.models.sparse_coding.model import SparseCodingModel
-from paperlib.models.sparse_coding.objectives import classical_elbo
-from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.objectives import elbo_of_points
 from paperlib.models.sparse_coding.trainers import EMState, fit_em
 from paperlib.models.sparse_coding.trainers.em import initial_state
 from paperlib.models.sparse_coding.trainers.running import newest_share
@@ -232,10 +230,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self, "components_")
         x, model = self._to_tensor(X, reset=False), self._model()
-        posterior = _posterior(x, model)
-        return torch.vmap(partial(_elbo, model), chunk_size=BATCH_SIZE)(
-            x, posterior.mean, posterior.std
-        ).numpy()  # fmt: skip
+        return elbo_of_points(model, x, _posterior(x, model)).numpy()
 
     def score(self, X: object, y: object = None) -> float:
         """Mean ELBO of data at the fitted λ and σ² (Eq. 4), in nats a data point.
@@ -314,12 +309,3 @@ def _posterior(x: Float[Tensor, "N D"], model: SparseCodingModel) -> DiagonalGau
             for batch in x.split(BATCH_SIZE)
         ]
     )
-
-
-def _elbo(
-    model: SparseCodingModel, x: Float[Tensor, " D"], mean: Float[Tensor, " H"], std: Float[Tensor, " H"]
-) -> Float[Tensor, ""]:
-    """ELBO of one data point at the model's λ and σ²."""
-    posterior = DiagonalGaussian(mean.unsqueeze(0), std.unsqueeze(0))
-    stats = PosteriorStatistics.from_batch(x.unsqueeze(0), posterior, model.dictionary)
-    return classical_elbo(stats, model.prior_scales, model.noise_variance)

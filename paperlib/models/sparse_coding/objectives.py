@@ -17,6 +17,7 @@ from paperlib.elbo.terms import EntropyTerms, EntropyWeights
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
+POINTS_AT_ONCE = 512  # bounds the memory of `elbo_of_points`; results do not depend on it
 
 def optimal_noise_variance(stats: PosteriorStatistics) -> Float[Tensor, ""]:
     """σ²(Φ, W̃) of Theorem 2 (Eq. 10): the mean expected squared error a dimension."""
@@ -97,6 +98,19 @@ def classical_elbo(
     log_prior = -(torch.log(2 * prior_scales) + stats.magnitude / (prior_scales * stats.count)).sum()
     entropy = (n_latents * LOG_2_PI_E + stats.log_det / stats.count) / 2
     return log_likelihood + log_prior + entropy
+
+
+def elbo_of_points(
+    model: SparseCodingModel, x: Float[Tensor, "N D"], posterior: GaussianPosterior
+) -> Float[Tensor, " N"]:
+    """`classical_elbo` of each data point by itself, at the model's λ and σ², in nats and float64."""
+
+    def elbo(point: Float[Tensor, " D"], *parameters: Tensor) -> Float[Tensor, ""]:
+        alone = type(posterior)(*(parameter.unsqueeze(0) for parameter in parameters))
+        stats = PosteriorStatistics.from_batch(point.unsqueeze(0), alone, model.dictionary)
+        return classical_elbo(stats, model.prior_scales, model.noise_variance)
+
+    return torch.vmap(elbo, chunk_size=POINTS_AT_ONCE)(x, *vars(posterior).values())
 
 
 def monte_carlo_elbo(

@@ -21,7 +21,7 @@ from paperlib.data import Images, PatchSampler
 from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior, concatenate
 from paperlib.models.sparse_coding.inference import infer_lbfgs
 from paperlib.models.sparse_coding.model import SparseCodingModel
-from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
+from paperlib.models.sparse_coding.objectives import classical_elbo, elbo_of_points, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import AmortizedResult, fit_amortized, infer_amortized
 from paperlib.models.sparse_coding.trainers.amortized import E_STEPS
@@ -92,11 +92,11 @@ def amortization_gap(
     )  # fmt: skip
     (encoded, stats), encoder_time = _timed(lambda: infer_amortized(x_test, result.encoder, result.model))
     dictionary = result.model.dictionary
-    test = {"encoder": elbo_of_patches(x_test, encoded, result.model)}
+    test = {"encoder": elbo_of_points(result.model, x_test, encoded)}
     seconds = {"encoder": encoder_time}
     for name in FAMILIES:
         optimum, seconds[name] = _timed(partial(optimal_posterior, x_test, result.model, name))
-        test[name] = elbo_of_patches(x_test, optimum, result.model)
+        test[name] = elbo_of_points(result.model, x_test, optimum)
     numbers = {
         "test": {name: float(elbos.mean()) for name, elbos in test.items()},
         "training": _training_gap(x[:n_test], result),
@@ -155,25 +155,12 @@ def optimal_posterior(
     ])  # fmt: skip
 
 
-def elbo_of_patches(
-    x: Float[Tensor, "N D"], posterior: GaussianPosterior, model: SparseCodingModel
-) -> Float[Tensor, " N"]:
-    """ELBO of every data point in nats, at the model's λ and σ² (Eq. 4)."""
-    return torch.stack([
-        classical_elbo(
-            PosteriorStatistics.from_batch(x[n : n + 1], posterior[n : n + 1], model.dictionary),
-            model.prior_scales, model.noise_variance,
-        )
-        for n in range(len(x))
-    ])  # fmt: skip
-
-
 def _training_gap(x: Float[Tensor, "N D"], result: AmortizedResult) -> dict[str, float]:
     posteriors = {
         "encoder": infer_amortized(x, result.encoder, result.model)[0],
         "optimum": optimal_posterior(x, result.model, result.encoder.family),
     }
-    return {name: float(elbo_of_patches(x, q, result.model).mean()) for name, q in posteriors.items()}
+    return {name: float(elbo_of_points(result.model, x, q).mean()) for name, q in posteriors.items()}
 
 
 def _iterations(x: Float[Tensor, "N D"], result: AmortizedResult) -> dict[str, list]:
