@@ -62,12 +62,11 @@ def printed(output: NotebookNode) -> NotebookNode:
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
     tasks, only = referenced_tasks(), sys.argv[1:]
     for task in tasks:
-        if not only or task.name in only:
+        if not only or task.name in only or task.source.stem in only:
+            (FOLDER / f"{task.name}.ipynb").parent.mkdir(parents=True, exist_ok=True)
             (FOLDER / f"{task.name}.ipynb").write_text(make_reference(task), encoding="utf-8")
             print(f"tests/reference/{task.name}.ipynb")
-    for old in FOLDER.glob("*.ipynb"):
-        if old.stem not in {task.name for task in tasks}:
-            old.unlink()
+    for old in set(FOLDER.rglob("*.ipynb")) - {FOLDER / f"{task.name}.ipynb" for task in tasks}:
+        old.unlink()

@@ -16,7 +16,7 @@ from paperlib.records import claims as base
 from paperlib.records.claims import MISSING
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results" / "paper"
+RESULTS = ROOT / "results" / "paper" / "sparse_codes"
 THE_PAPERS = {f"Fig. {number}" for number in range(1, 13)} | {"Table 1"}
 
 
@@ -30,7 +30,7 @@ def test_every_figure_and_table_of_the_paper_is_on_the_map():
     "place", [*FIGURES, *CLAIMS], ids=lambda p: getattr(p, "name", getattr(p, "words", ""))
 )
 def test_every_place_exists_in_the_book(place):
-    page = ROOT / "book" / f"{place.page}.md"
+    page = ROOT / "book" / "sparse_codes" / f"{place.page}.md"
     assert f"({place.anchor})=\n" in page.read_text(encoding="utf-8")
 
 

@@ -77,7 +77,7 @@ def noticed(warm: subprocess.Popen, folder: Path, mutation: Mutation, change: bo
         text = module.read_text(encoding="utf-8")
         assert mutation.right in text, f"{mutation.module} has no {mutation.right!r} any more"
         module.write_text(text.replace(mutation.right, mutation.wrong, 1), encoding="utf-8")
-    print(folder, mutation.tests, mutation.page, file=warm.stdin, flush=True)
+    print(folder, mutation.tests, f"sparse_codes/{mutation.page}", file=warm.stdin, flush=True)
     answer = warm.stdout.readline()
     assert answer, "the process that tries copies has ended: its messages are above"
     return answer.split()

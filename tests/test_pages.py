@@ -37,13 +37,14 @@ def test_the_paper_profile_promises_a_night():
 def test_every_page_that_shows_results_of_record_depends_on_them():
     entries = yaml.safe_load((ROOT / "book" / "profiles.yml").read_text(encoding="utf-8"))
     for task in book.plan(ROOT, "smoke", "photos"):
-        for page in re.findall(r"\.\./results/paper/(\w+)", task.source.read_text(encoding="utf-8")):
+        reads = r"read_(?:records|complete)\(\"([\w/]+)"
+        for page in re.findall(reads, task.source.read_text(encoding="utf-8")):
             assert f"results/paper/{page}/*" in entries[task.name].get("files", []), task.name
 
 
 def test_there_is_a_reference_for_each_notebook_with_checked_cells():
-    names = {f"{task.name}.ipynb" for task in referenced_tasks()}
-    assert names == {path.name for path in FOLDER.glob("*.ipynb")}, "run `make references`"
+    paths = {FOLDER / f"{task.name}.ipynb" for task in referenced_tasks()}
+    assert paths == set(FOLDER.rglob("*.ipynb")), "run `make references`"
 
 
 def test_references_come_from_the_pages_as_they_are():
@@ -63,7 +64,7 @@ def test_references_come_from_the_pages_as_they_are():
 
 def test_checked_cells_have_an_output_to_compare_with():
     # nbval passes over a cell without stored output
-    for path in FOLDER.glob("*.ipynb"):
+    for path in FOLDER.rglob("*.ipynb"):
         for cell in nbformat.read(path, 4).cells:
             assert bool(cell.get("outputs")) == (CHECKED in tags(cell)), (path.name, cell.source)
 

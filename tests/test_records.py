@@ -137,7 +137,7 @@ def test_results_are_shown_once_every_method_has_some(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "results").glob("paper/*/*.json")), ids=lambda path: path.stem
+    "path", sorted((ROOT / "results" / "paper").rglob("*.json")), ids=lambda path: path.stem
 )
 def test_committed_results_are_whole(path):
     record = read_record(path)
@@ -150,7 +150,7 @@ def test_committed_results_are_whole(path):
 
 def test_a_committed_learning_curve_ends_on_the_patches_it_was_drawn_on():
     curves = {}
-    for path in (ROOT / "results").glob("paper/*/*.json"):
+    for path in (ROOT / "results" / "paper").rglob("*.json"):
         history = json.loads(path.read_text())["numbers"].get("history", [])
         curves[path.relative_to(ROOT)] = [row["held_out"] for row in history if "held_out" in row]
     curves = {name: curve for name, curve in curves.items() if curve}

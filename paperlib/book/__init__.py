@@ -15,13 +15,14 @@ from pathlib import Path
 
 from paperlib.book.execution import NO_IMAGES, Papermill, execute_tasks, strip_volatile
 from paperlib.book.failures import BookError, find_failure
-from paperlib.book.notebooks import find_notebooks, find_root, read_notebook, read_pages
+from paperlib.book.notebooks import find_notebooks, read_notebook, read_pages
 from paperlib.book.planning import PROFILES, plan
 from paperlib.book.printing import find_browser, print_book
 from paperlib.book.rendering import build_book, stage_book
 from paperlib.book.report import print_plan, print_results
 from paperlib.book.tasks import Task
 from paperlib.system.errors import InputError
+from paperlib.system.files import find_root
 
 __all__ = [
     "NO_IMAGES", "PROFILES", "BookError", "Papermill", "Task", "build_book", "execute_tasks", "find_failure",
@@ -56,7 +57,7 @@ def reproduce(
     jobs : int
         Notebooks executed at once; each gets an equal share of the cores.
     only : sequence of str
-        Names of the notebooks to execute; all where empty.
+        Keys of the notebooks to execute, or what only one key ends with; all where empty.
     images : str, optional
         Source of the natural images, as for `paperlib.data.load_images`.
     dry_run : bool

@@ -14,21 +14,17 @@ from nbformat import NotebookNode
 from paperlib.system.errors import InputError
 
 
-def find_root(start: Path) -> Path:
-    """The project's folder: `start` or the nearest folder above it with the book's table of contents."""
-    for folder in (start, *start.parents):
-        if (folder / "_toc.yml").is_file() and (folder / "book" / "profiles.yml").is_file():
-            return folder
-    raise InputError(f"No _toc.yml and book/profiles.yml in {start} or above: run this inside the project.")
-
-
 def find_notebooks(root: Path, only: Sequence[str] = ()) -> dict[str, Path]:
-    """Name → source of the executable pages (those with a kernel in their front matter), in book order."""
-    pages = [page for page in read_pages(root) if not only or page.stem in only]
-    for page in pages:
+    """Key → source of the executable pages (those with a kernel in their front matter), in book order.
+
+    A page's key is its path below book/ without its suffix, such as ``sparse_codes/bars``.
+    """
+    found = {page.relative_to(root / "book").with_suffix("").as_posix(): page for page in read_pages(root)}
+    pages = {key: page for key, page in found.items() if not only or key in only}
+    for page in pages.values():
         if not page.is_file():
             raise InputError(f"_toc.yml names {page.relative_to(root)}, which does not exist.")
-    return {page.stem: page for page in pages if "kernelspec" in _front_matter(page)}
+    return {key: page for key, page in pages.items() if "kernelspec" in _front_matter(page)}
 
 
 def read_pages(root: Path) -> list[Path]:

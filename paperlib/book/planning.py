@@ -40,8 +40,7 @@ def plan(
     """
     check_choice("profile", profile, PROFILES)
     entries = read_profiles(root)
-    if unknown := sorted(set(only) - set(entries)):
-        raise InputError(f"Unknown notebook {', '.join(unknown)}: choose from {', '.join(entries)}.")
+    only = [find_key(name, list(entries)) for name in only]
     sources = find_notebooks(root, only)
     if missing := sorted(set(sources) - set(entries)):
         raise InputError(f"book/profiles.yml has no entry for {', '.join(missing)}: add one.")
@@ -54,15 +53,30 @@ def plan(
         "paperlib": hash_files(root, (root / "paperlib").rglob("*.py")),
         "environment": sha256((root / "constraints.txt").read_bytes()),
     }
-    folder = root / "_build" / "executed" / profile
     tasks = []
-    for name, source in sources.items():
+    for name in sources:
         task_images = choice if name in with_images else None
         read = [path for pattern in entries[name].get("files", []) for path in root.glob(pattern)]
         written = root / "results" / profile / name  # by this very run
         files = {"files": hash_files(root, (path for path in read if not path.is_relative_to(written)))}
-        tasks.append(_make_task(source, profile, entries[name][profile], task_images, folder, shared | files))
+        tasks.append(_make_task(root, name, profile, entries[name][profile], task_images, shared | files))
     return tasks
+
+
+def find_key(name: str, keys: Sequence[str]) -> str:
+    """The key of a page: `name` itself, or the only one that ends with it.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or several.
+    """
+    found = [key for key in keys if key == name] or [key for key in keys if key.endswith(f"/{name}")]
+    if len(found) > 1:
+        raise InputError(f"{name} could be {' or '.join(found)}: name it in full.")
+    if not found:
+        raise InputError(f"Unknown notebook {name}: choose from {', '.join(keys)}.")
+    return found[0]
 
 
 def read_profiles(root: Path) -> dict[str, dict[str, Any]]:
@@ -99,22 +113,22 @@ def choose_images(images: str | None, *, download: bool) -> ImagesChoice:
 
 
 def _make_task(
-    source: Path,
+    root: Path,
+    name: str,
     profile: str,
     settings: dict[str, Any],
     images: ImagesChoice | None,
-    folder: Path,
     shared_inputs: dict[str, str],
 ) -> Task:
-    parameters = settings["parameters"]
-    check_parameters(read_notebook(source), parameters, f"book/{source.name} at profile {profile}")
+    source, parameters = root / "book" / f"{name}.md", settings["parameters"]
+    check_parameters(read_notebook(source), parameters, f"book/{name}.md at profile {profile}")
     inputs = {
         "source": sha256(source.read_bytes()),
         "parameters": sha256(json.dumps(parameters, sort_keys=True).encode()),
         "images": f"{images.source} {images.sha256}" if images else "not used",
         **shared_inputs,
     }
-    return Task(source.stem, source, profile, parameters, float(settings["minutes"]), images, folder, inputs)
+    return Task(root, name, profile, parameters, float(settings["minutes"]), images, inputs)
 
 
 def check_parameters(notebook: NotebookNode, parameters: dict[str, Any], where: str) -> None:

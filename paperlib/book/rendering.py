@@ -70,12 +70,12 @@ def stage_book(root: Path, tasks: Sequence[Task]) -> str:
     shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns(".*", "_*"))
     executed = [task for task in tasks if not task.reasons()]
     for task in executed:
-        source = folder / "sources" / "book" / task.source.name
+        source = folder / "sources" / "book" / f"{task.name}.md"
         source.parent.mkdir(parents=True, exist_ok=True)
-        (folder / "book" / task.source.name).rename(source)
+        (folder / "book" / f"{task.name}.md").rename(source)
         notebook = nbformat.read(task.output, as_version=4)
         notebook.cells.append(provenance_cell(task))
-        nbformat.write(notebook, folder / "book" / task.output.name)
+        nbformat.write(notebook, folder / "book" / f"{task.name}.ipynb")
     if executed:
         with (folder / "book" / "environment.md").open("a", encoding="utf-8") as page:
             page.write(environment_tables(executed))

@@ -22,14 +22,23 @@ class ImagesChoice:
 class Task:
     """One notebook at one profile; `inputs` are hashes of everything its result depends on."""
 
+    root: Path
     name: str
-    source: Path
     profile: str
     parameters: dict[str, Any]
     minutes: float
     images: ImagesChoice | None
-    folder: Path
     inputs: dict[str, str] = field(repr=False)
+
+    @property
+    def source(self) -> Path:
+        """The page: its key, `name`, is its path below book/."""
+        return self.root / "book" / f"{self.name}.md"
+
+    @property
+    def folder(self) -> Path:
+        """Where all executed notebooks of the profile are."""
+        return self.root / "_build" / "executed" / self.profile
 
     @property
     def output(self) -> Path:
@@ -39,7 +48,7 @@ class Task:
     @property
     def results(self) -> Path:
         """Where the notebook's results of record are kept (`paperlib.records.Results`)."""
-        return self.source.parents[1] / "results" / self.profile / self.name
+        return self.root / "results" / self.profile / self.name
 
     @property
     def manifest(self) -> Path:

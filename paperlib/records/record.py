@@ -25,7 +25,7 @@ import torch
 
 from paperlib.data import Images
 from paperlib.system.errors import InputError
-from paperlib.system.files import write_atomically
+from paperlib.system.files import find_root, write_atomically
 from paperlib.system.provenance import code_hash, commit, device_name, versions
 
 SCHEMA = 1
@@ -156,13 +156,29 @@ class Results:
     def _mark(self, name: str) -> Path:
         """Hash of a record that this checkout computed; `make clean` forgets it."""
         assert self.folder is not None  # else there are no records to mark
-        root = self.folder.parents[2]  # of results/<profile>/<page>
+        results = next(path for path in self.folder.parents if path.name == "results")
+        root = results.parent
         return root / "_build" / self.folder.relative_to(root) / name
 
 
-def read_records(folder: Path | str) -> dict[str, Record]:
-    """All records of a folder by name, such as those of results/paper/<page>; none if it does not exist."""
-    return {path.stem: read_record(path) for path in sorted(Path(folder).glob("*.json"))}
+def results_folder(profile: str = "paper") -> Path:
+    """Where the project that the current folder lies in keeps its records of a profile, a folder a page.
+
+    Those of the profile ``paper`` are committed.
+    """
+    return find_root(Path.cwd()) / "results" / profile
+
+
+def read_records(page: Path | str) -> dict[str, Record]:
+    """The committed records of a page by name, none if there are none yet.
+
+    Parameters
+    ----------
+    page : str or path
+        A key, such as ``sparse_codes/bars``, or any folder of records as an absolute path.
+    """
+    folder = Path(page) if Path(page).is_absolute() else results_folder() / page
+    return {path.stem: read_record(path) for path in sorted(folder.glob("*.json"))}
 
 
 def read_record(path: Path) -> Record:

@@ -18,9 +18,9 @@ def by_seed(records: Mapping[str, Record]) -> dict[str, list[Record]]:
     return groups
 
 
-def read_complete(folder: Path | str, like: Mapping[str, Record]) -> dict[str, Record]:
-    """Records of a folder, such as results/paper/<page>; none while a method that `like` has is missing."""
-    found = read_records(folder)
+def read_complete(page: Path | str, like: Mapping[str, Record]) -> dict[str, Record]:
+    """The committed records of a page (`read_records`); none while a method that `like` has is missing."""
+    found = read_records(page)
     return found if by_seed(like).keys() <= by_seed(found).keys() else {}
 
 

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from paperlib.system.errors import InputError
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write(temporary)` write a file beside `path`, then move it into place."""
@@ -20,6 +22,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def find_root(start: Path) -> Path:
+    """The project's folder: `start` or the nearest folder above it with the book's table of contents.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "_toc.yml").is_file() and (folder / "book" / "profiles.yml").is_file():
+            return folder
+    raise InputError(f"No _toc.yml and book/profiles.yml in {start} or above: run this inside the project.")
 
 
 def hash_files(root: Path, files: Iterable[Path]) -> str:
