@@ -33,7 +33,7 @@ def test_codes_belong_to_a_dictionary(tmp_path):
         return collect_codes(Results(tmp_path / "results" / "smoke" / "page"), learned, IMAGES, 50)
 
     first, second = np.random.default_rng(1).normal(size=(2, 16, 5))
-    (name, record), = collect(first).items()
+    ((name, record),) = collect(first).items()
     assert name == "em-codes-3"
     assert record.config["seed"] == 3 and record.config["n_codes"] == 50
     assert 0 < record.numbers["gini_means"] < 1 and 0 < record.numbers["active"] <= 5

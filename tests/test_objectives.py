@@ -207,7 +207,6 @@ def test_elbos_of_points_are_those_of_their_statistics(family):
     np.testing.assert_allclose(elbo_of_points(model, x, posterior), expected, atol=1e-10, rtol=0)
 
 
-
 @families
 def test_sampling_gives_the_same_elbo_without_bias(family):
     x, posterior, dictionary = random_problem(family, seed=14)

@@ -118,9 +118,7 @@ def test_the_figures_of_fields_are_drawn(outcome):
         "one": {"Gabor": (0.25, 0.5), "texture": (0.25, 0.0)},
         "two": {"Gabor": (1.0, 0.0), "texture": (0, 0)},
     }
-    figure = plot_kinds(
-        kinds, {"one": {"Gabor": 0.9, "texture": 0.1}, "two": {"Gabor": 1, "texture": 0}}
-    )
+    figure = plot_kinds(kinds, {"one": {"Gabor": 0.9, "texture": 0.1}, "two": {"Gabor": 1, "texture": 0}})
     assert len(figure.axes) == 2
     assert sum(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(2)
     measures = tuple(torch.from_numpy(outcome.arrays[key]) for key in ("frequency", "contribution", "kind"))

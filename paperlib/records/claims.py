@@ -1,23 +1,35 @@
-"""What a claim is: the paper's words in brief, where the book shows it, and how results decide about it."""
+"""What a claim is: a paper's words in brief, where a page shows it, and how the page's records decide."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from enum import StrEnum
 from statistics import mean, stdev
 
 from scipy import stats
 
-from paperlib.records import Record, by_seed, read_records
+from paperlib.records import Record, by_seed
 
-REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not reproduced"
-CONTRADICTED, UNCHECKABLE, MISSING = "contradicted", "not checkable", "not run yet"
 LEVEL = 0.05  # of the test of a difference
 HEAD = ["section", "the paper", "ours", "verdict", "seeds"]  # of tables of claims
-VERDICTS = (REPRODUCED, PARTLY, NOT, CONTRADICTED, UNCHECKABLE, MISSING)
+
+
+class Verdict(StrEnum):
+    """What results say of a claim."""
+
+    REPRODUCED = "reproduced"
+    PARTLY = "partly"
+    NOT = "not reproduced"
+    CONTRADICTED = "contradicted"
+    UNCHECKABLE = "not checkable"
+    MISSING = "not run yet"
+
+    @classmethod
+    def of(cls, holds: bool, *, partly: bool = False) -> Verdict:
+        """Of a claim that `holds`, or else holds `partly`, or not at all."""
+        return cls.REPRODUCED if holds else cls.PARTLY if partly else cls.NOT
 
 
 @dataclass(frozen=True)
@@ -25,46 +37,41 @@ class Finding:
     """What our results say: numbers as text (`ours`), a verdict, and over how many seeds."""
 
     ours: str
-    verdict: str
+    verdict: Verdict
     seeds: int = 0
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper.
+    """A claim of a paper.
 
     Parameters
     ----------
+    anchor : str
+        Label of the place that shows it, on the page whose records it is judged by.
     section : str
         Where the paper makes it.
     words : str
         The claim, in our words.
-    page, anchor : str
-        The page of the book that shows it, whose results it is judged by, and the label there.
     judge : callable
         Groups of the page's records → `Finding`; raises `NotRun` where some are missing.
     """
 
+    anchor: str
     section: str
     words: str
-    page: str
-    anchor: str
     judge: Callable[[Groups], Finding]
 
     def row(self, found: Finding) -> list[str]:
         """Cells of a table under `HEAD`, with what was `found`."""
         return [self.section, self.words, found.ours, f"**{found.verdict}**", str(found.seeds or "–")]
 
-    def find(self, results: Path) -> Finding:
-        """What the records in the folders of `results`, one a page, say."""
-        return self.find_in(_read(results / self.page))
-
-    def find_in(self, records: Mapping[str, Record]) -> Finding:
-        """What the records of the claim's page say."""
+    def find(self, records: Mapping[str, Record]) -> Finding:
+        """What the records of its page say."""
         try:
             return self.judge(Groups(by_seed(records)))
         except NotRun:
-            return Finding("–", MISSING)
+            return Finding("–", Verdict.MISSING)
 
 
 class NotRun(LookupError):
@@ -76,16 +83,6 @@ class Groups(dict[str, list[Record]]):
 
     def __missing__(self, name: str) -> list[Record]:
         raise NotRun(name)
-
-
-@cache
-def _read(folder: Path) -> dict[str, Record]:
-    return read_records(folder)
-
-
-def verdict(holds: bool, otherwise: str = NOT) -> str:
-    """`REPRODUCED` where the claim holds."""
-    return REPRODUCED if holds else otherwise
 
 
 @dataclass(frozen=True)
@@ -110,11 +107,11 @@ class Gain:
         return len(self.gaps)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """Of the claim that it is positive, by Student's test at 5 %; `PARTLY` if only every seed says so."""
         if abs(self.value) > self.error * stats.t.ppf(1 - LEVEL / 2, max(self.seeds - 1, 1)):
-            return verdict(self.value > 0, CONTRADICTED)
-        return PARTLY if min(self.gaps) > 0 else NOT
+            return Verdict.REPRODUCED if self.value > 0 else Verdict.CONTRADICTED
+        return Verdict.of(False, partly=min(self.gaps) > 0)
 
     def __neg__(self) -> Gain:
         return Gain(tuple(-gap for gap in self.gaps))
@@ -124,22 +121,28 @@ class Gain:
         return f"{self.value:+.{digits}f}" + (f" ± {self.error:.{digits}f}" if self.seeds > 1 else "")
 
 
-def graded(parts: Iterable[bool | Gain | str]) -> str:
-    """Verdict of a claim of several parts: whether they hold, gains that are to be positive, or verdicts.
+Part = bool | Gain | Verdict  # of a claim: whether it holds, a gain that is to be positive, or a verdict
+
+
+def graded(parts: Iterable[Part]) -> Verdict:
+    """Verdict of a claim of several parts.
 
     `REPRODUCED` where all parts are, `PARTLY` where some are or partly, `CONTRADICTED` where all are.  What
     is not checkable does not count beside others.
     """
-    verdicts = {
-        part if isinstance(part, str) else part.verdict if isinstance(part, Gain) else verdict(part)
-        for part in parts
-    }
-    if verdicts == {UNCHECKABLE}:
-        return UNCHECKABLE
-    verdicts.discard(UNCHECKABLE)
-    if verdicts & {REPRODUCED, PARTLY}:
-        return verdict(verdicts == {REPRODUCED}, PARTLY)
-    return CONTRADICTED if verdicts == {CONTRADICTED} else NOT
+    verdicts = set(map(_verdict, parts))
+    if verdicts == {Verdict.UNCHECKABLE}:
+        return Verdict.UNCHECKABLE
+    verdicts.discard(Verdict.UNCHECKABLE)
+    if verdicts & {Verdict.REPRODUCED, Verdict.PARTLY}:
+        return Verdict.of(verdicts == {Verdict.REPRODUCED}, partly=True)
+    return Verdict.CONTRADICTED if verdicts == {Verdict.CONTRADICTED} else Verdict.NOT
+
+
+def _verdict(part: Part) -> Verdict:
+    if isinstance(part, Gain):
+        return part.verdict
+    return part if isinstance(part, Verdict) else Verdict.of(part)
 
 
 def gain(first: Sequence[Record], second: Sequence[Record], measure: Callable[[Record], float]) -> Gain:

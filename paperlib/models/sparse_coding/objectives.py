@@ -19,6 +19,7 @@ from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 POINTS_AT_ONCE = 512  # bounds the memory of `elbo_of_points`; results do not depend on it
 
+
 def optimal_noise_variance(stats: PosteriorStatistics) -> Float[Tensor, ""]:
     """σ²(Φ, W̃) of Theorem 2 (Eq. 10): the mean expected squared error a dimension."""
     return (stats.squared_residual + stats.trace) / (stats.n_features * stats.count)

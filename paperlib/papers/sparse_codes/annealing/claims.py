@@ -9,22 +9,9 @@ from statistics import mean
 from paperlib.models.sparse_coding.metrics import LEAST_INFORMATION
 from paperlib.papers.sparse_codes.judging import epochs, own_elbo
 from paperlib.records import Record, spread
-from paperlib.records.claims import (
-    CONTRADICTED,
-    NOT,
-    PARTLY,
-    UNCHECKABLE,
-    Claim,
-    Finding,
-    Gain,
-    Groups,
-    NotRun,
-    common_seeds,
-    gain,
-    graded,
-    verdict,
-)
+from paperlib.records.claims import Claim, Finding, Gain, Groups, NotRun, Verdict, common_seeds, gain, graded
 
+PAGE = "annealing"
 SIMILAR = 0.1  # in the share of Gabors
 FEW = 0.05  # of the latents
 STEPS = 2  # epochs after which fewer latents have collapsed: they come in gradually
@@ -122,7 +109,7 @@ def _dimensions_collapse(runs: Groups) -> Finding:
 def _scales_shrink(runs: Groups) -> Finding:
     most = [max(count) for count in _counts(runs, "likelihood", "dead_fields")]
     text = f"fields with λ below a tenth of σ: {spread(most, 1)} at most"
-    return Finding(text, verdict(min(most) > 0), len(most))
+    return Finding(text, Verdict.of(min(most) > 0), len(most))
 
 
 def _divergence_vanishes(runs: Groups) -> Finding:
@@ -131,7 +118,8 @@ def _divergence_vanishes(runs: Groups) -> Finding:
         raise NotRun("information")
     least = min(float(record.arrays["information"].min()) for record in kept)
     text = f"at least {least:.3f} nats; no Gaussian is nearer to a Laplace prior than {LEAST_INFORMATION:.3f}"
-    return Finding(text, verdict(least < LEAST_INFORMATION / 2, CONTRADICTED), len(kept))
+    vanishes = least < LEAST_INFORMATION / 2
+    return Finding(text, Verdict.REPRODUCED if vanishes else Verdict.CONTRADICTED, len(kept))
 
 
 def _noise_disappears(runs: Groups) -> Finding:
@@ -147,7 +135,7 @@ def _all_in_use(runs: Groups) -> Finding:
     dead = [_first(record, "dead_fields") for record in runs["paper-prior"]]
     unused = max(map(max, zip(first, dead, strict=True))) / runs["paper-prior"][0].config["n_latents"]
     text = f"after epoch 1: collapsed latents {spread(first, 1)}, dead fields {spread(dead, 1)}"
-    return Finding(text, verdict(unused == 0, PARTLY if unused <= FEW else NOT), len(first))
+    return Finding(text, Verdict.of(unused == 0, partly=unused <= FEW), len(first))
 
 
 def _same_in_the_end(runs: Groups) -> Finding:
@@ -169,7 +157,7 @@ def _annealed_is_lower(runs: Groups) -> Finding:
         annealed = max(row["elbo"] for row in rows if row["prior_weight"] > 1)
         gaps.append(max(row["elbo"] for row in rows) - annealed)
     text = f"best epoch with γ = 1 above the best annealed one: {spread(gaps)} nats"
-    return Finding(text, verdict(min(gaps) > 0), len(gaps))
+    return Finding(text, Verdict.of(min(gaps) > 0), len(gaps))
 
 
 TABLE_1 = {  # as printed: kind of annealing, ELBO, H[p(x|z)], mean H[q], H[p(z)]
@@ -209,7 +197,7 @@ def table_1_row(record: Record, label: str) -> dict:
 def _printed_row(label: str, runs: Groups) -> Finding:
     kind, *printed = TABLE_1[label]
     if not all(map(like_table_1, runs[f"paper-{kind}"])):
-        return Finding("other images or sizes", UNCHECKABLE)
+        return Finding("other images or sizes", Verdict.UNCHECKABLE)
     rows = [table_1_row(record, label) for record in runs[f"paper-{kind}"]]
     ours = [[row[key] for row in rows] for key in TABLE_1_KEYS]
     free = [key != "likelihood_entropy" or is_last(label) for key in TABLE_1_KEYS]  # else it chose the epoch
@@ -220,38 +208,34 @@ def _printed_row(label: str, runs: Groups) -> Finding:
 
 
 PRINTED = [
-    Claim("Table 1", f"{label}: ELBO {numbers[0]}, $H[p(x\\mid z)]$ {numbers[1]}, mean $H[q]$ {numbers[2]}, "
-          f"$H[p(z)]$ {numbers[3]}.", "annealing", "table-1",
+    Claim("table-1", "Table 1",
+          f"{label}: ELBO {numbers[0]}, $H[p(x\\mid z)]$ {numbers[1]}, mean $H[q]$ {numbers[2]}, "
+          f"$H[p(z)]$ {numbers[3]}.",
           partial(_printed_row, label))
     for label, (_, *numbers) in TABLE_1.items()
 ]  # fmt: skip
 
+_plot = partial(Claim, "fig-entropies")
+_count = partial(Claim, "collapse-counted")
 CLAIMS = [
-    Claim("4.2, Fig. 4, Fig. 9", "Prior annealing makes codes sparse early (Gini index).",
-          "annealing", "fig-entropies", _sparse_early),
-    Claim("4.2, Table 1", "Prior annealing ends with a sparser code (Gini index).",
-          "annealing", "fig-entropies", _sparser_in_the_end),
-    Claim("E.4, Fig. 9", "Codes are sparse during both annealings (Gini index).",
-          "annealing", "fig-entropies", _sparse_during_both),
-    Claim("4.2, E.4, Fig. 11", "Fields are less localized during likelihood than during prior annealing.",
-          "annealing", "fig-entropies", _likelihood_is_less_localized),
-    Claim("E.4, Fig. 10", "As prior annealing decays, more Gabors of high frequency emerge.",
-          "annealing", "fig-entropies", _fine_fields_emerge),
-    Claim("E.4, Table 1", "During the two annealings entropies can be similar and fields yet very different.",
-          "annealing", "fig-entropies", _different_fields),
-    Claim("E.4", "With likelihood annealing posteriors of some latents collapse; latents come in gradually.",
-          "annealing", "collapse-counted", _dimensions_collapse),
-    Claim("E.4", "Prior scales of such latents shrink to very small values.",
-          "annealing", "collapse-counted", _scales_shrink),
-    Claim("E.4", "Their share in the KL divergence can come arbitrarily close to 0.",
-          "annealing", "collapse-counted", _divergence_vanishes),
-    Claim("E.4", "Noisy fields without a place disappear entirely as likelihood annealing ends.",
-          "annealing", "collapse-counted", _noise_disappears),
-    Claim("E.4", "With prior annealing all latents are in use from the beginning.",
-          "annealing", "collapse-counted", _all_in_use),
-    Claim("E.4, Figs. 10, 11", "Prior and likelihood annealing end in similar fields.",
-          "annealing", "fig-development", _same_in_the_end),
-    Claim("E.4", "The highest ELBO is reached only with the weights of the ELBO itself.",
-          "annealing", "fig-entropies", _annealed_is_lower),
+    _plot("4.2, Fig. 4, Fig. 9", "Prior annealing makes codes sparse early (Gini index).", _sparse_early),
+    _plot("4.2, Table 1", "Prior annealing ends with a sparser code (Gini index).", _sparser_in_the_end),
+    _plot("E.4, Fig. 9", "Codes are sparse during both annealings (Gini index).", _sparse_during_both),
+    _plot("4.2, E.4, Fig. 11", "Fields are less localized during likelihood than during prior annealing.",
+          _likelihood_is_less_localized),
+    _plot("E.4, Fig. 10", "As prior annealing decays, more Gabors of high frequency emerge.",
+          _fine_fields_emerge),
+    _plot("E.4, Table 1", "During the two annealings entropies can be similar and fields yet very different.",
+          _different_fields),
+    _count("E.4", "With likelihood annealing posteriors of some latents collapse; latents come in gradually.",
+           _dimensions_collapse),
+    _count("E.4", "Prior scales of such latents shrink to very small values.", _scales_shrink),
+    _count("E.4", "Their share in the KL divergence can come arbitrarily close to 0.", _divergence_vanishes),
+    _count("E.4", "Noisy fields without a place disappear entirely as likelihood annealing ends.",
+           _noise_disappears),
+    _count("E.4", "With prior annealing all latents are in use from the beginning.", _all_in_use),
+    Claim("fig-development", "E.4, Figs. 10, 11", "Prior and likelihood annealing end in similar fields.",
+          _same_in_the_end),
+    _plot("E.4", "The highest ELBO is reached only with the weights of the ELBO itself.", _annealed_is_lower),
     *PRINTED,
 ]  # fmt: skip

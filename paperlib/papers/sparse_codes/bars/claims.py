@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from statistics import mean, median
 
 from paperlib.papers.sparse_codes.bars.experiment import first_step_within
 from paperlib.records import Record, spread
-from paperlib.records.claims import (
-    NOT,
-    PARTLY,
-    UNCHECKABLE,
-    Claim,
-    Finding,
-    Groups,
-    common_seeds,
-    graded,
-    verdict,
-)
+from paperlib.records.claims import Claim, Finding, Groups, Verdict, common_seeds, graded
 
+PAGE = "bars"
 NEAR = 0.1  # nats from the generating dictionary's ELBO
 QUICK = 0.25, 0.9  # of the calls, in which this share of the whole climb is done
 
@@ -39,13 +31,13 @@ def _seven_of_ten(runs: Groups) -> Finding:
     joint = runs["joint"]
     share = sum(map(_found, joint)) / len(joint)
     text = f"all bars in {sum(map(_found, joint))} of {len(joint)} runs"
-    return Finding(text, verdict(0.4 <= share <= 0.95, PARTLY if share > 0.95 else NOT), len(joint))
+    return Finding(text, Verdict.of(0.4 <= share <= 0.95, partly=share > 0.95), len(joint))
 
 
 def _one_bar_a_field(runs: Groups) -> Finding:
     found = [record for record in runs["joint"] if _found(record)]
     if not found:
-        return Finding("no run found all bars", UNCHECKABLE, len(runs["joint"]))
+        return Finding("no run found all bars", Verdict.UNCHECKABLE, len(runs["joint"]))
     single = [max(record.numbers["bars_held"]) == 1 for record in found]
     return Finding(f"in {sum(single)} of {len(found)} runs that found all", graded(single), len(found))
 
@@ -55,19 +47,18 @@ def _hundred_calls(runs: Groups) -> Finding:
     steps = [first_step_within(record.numbers["history"], truth, NEAR) for record, truth in pairs]
     reached = [step for step in steps if step is not None]
     if not reached:
-        return Finding(f"no run came within {NEAR} nats of the truth's ELBO", NOT, len(pairs))
+        return Finding(f"no run came within {NEAR} nats of the truth's ELBO", Verdict.NOT, len(pairs))
     calls, size = median(reached), pairs[0][0].config["iterations_per_call"]
     text = f"within {NEAR} nats of the truth's ELBO after {calls:g} calls of {size} iterations (median)"
-    return Finding(
-        f"{text}, in {len(reached)} of {len(pairs)} runs", verdict(calls <= 100, PARTLY), len(pairs)
-    )
+    text += f", in {len(reached)} of {len(pairs)} runs"
+    return Finding(text, Verdict.of(calls <= 100, partly=True), len(pairs))
 
 
 def _quick_then_slow(runs: Groups) -> Finding:
     part, share = QUICK
     done = [_climbed(record.numbers["history"], part) for record in runs["joint"]]
     text = f"in the first {part:.0%} of the calls {spread([100 * d for d in done], 0)} % of the climb"
-    return Finding(text, verdict(mean(done) >= share), len(done))
+    return Finding(text, Verdict.of(mean(done) >= share), len(done))
 
 
 def _climbed(history: Sequence[dict], part: float) -> float:
@@ -79,10 +70,10 @@ def _climbed(history: Sequence[dict], part: float) -> float:
 def _two_bars(runs: Groups) -> Finding:
     failed = [record for record in runs["joint"] if not _found(record)]
     if not failed:
-        return Finding("no run failed", UNCHECKABLE, len(runs["joint"]))
+        return Finding("no run failed", Verdict.UNCHECKABLE, len(runs["joint"]))
     shared = sum(max(record.numbers["bars_held"]) > 1 for record in failed)
     text = f"in {shared} of {len(failed)} runs that failed"
-    return Finding(text, verdict(shared > len(failed) / 2, PARTLY if shared else NOT), len(failed))
+    return Finding(text, Verdict.of(shared > len(failed) / 2, partly=shared > 0), len(failed))
 
 
 def _slightly_lower(runs: Groups) -> Finding:
@@ -90,19 +81,19 @@ def _slightly_lower(runs: Groups) -> Finding:
     failed = [gap for record, gap in pairs if not _found(record)]
     found = [gap for record, gap in pairs if _found(record)]
     if not failed or not found:
-        return Finding("all runs found the bars, or none", UNCHECKABLE, len(pairs))
+        return Finding("all runs found the bars, or none", Verdict.UNCHECKABLE, len(pairs))
     text = f"above the truth's: {spread(failed)} where a bar is missing, {spread(found)} elsewhere"
     below = mean(found) - mean(failed)
-    return Finding(text, verdict(0 < below < 1, PARTLY if below > 0 else NOT), len(pairs))
+    return Finding(text, Verdict.of(0 < below < 1, partly=below > 0), len(pairs))
 
 
+_claim = partial(Claim, "bars-claims")
 CLAIMS = [
-    Claim("E.2", "About 7 of 10 runs recover all bars.", "bars", "bars-claims", _seven_of_ten),
-    Claim("4.1, Fig. 2", "Each recovered field holds one bar.", "bars", "bars-claims", _one_bar_a_field),
-    Claim("4.1", "After about 100 calls of L-BFGS the ELBO is close to the generating parameters'.",
-          "bars", "bars-claims", _hundred_calls),
-    Claim("E.2, Fig. 5", "The ELBO is approached quickly at first, then asymptotically.",
-          "bars", "bars-claims", _quick_then_slow),
-    Claim("E.2", "At local optima some fields hold two bars.", "bars", "bars-claims", _two_bars),
-    Claim("E.2", "At local optima the ELBO is slightly lower.", "bars", "bars-claims", _slightly_lower),
+    _claim("E.2", "About 7 of 10 runs recover all bars.", _seven_of_ten),
+    _claim("4.1, Fig. 2", "Each recovered field holds one bar.", _one_bar_a_field),
+    _claim("4.1", "After about 100 calls of L-BFGS the ELBO is close to the generating parameters'.",
+           _hundred_calls),
+    _claim("E.2, Fig. 5", "The ELBO is approached quickly at first, then asymptotically.", _quick_then_slow),
+    _claim("E.2", "At local optima some fields hold two bars.", _two_bars),
+    _claim("E.2", "At local optima the ELBO is slightly lower.", _slightly_lower),
 ]  # fmt: skip

@@ -8,29 +8,17 @@ from statistics import mean
 
 from paperlib.papers.sparse_codes.overcomplete.experiment import evenness, last_rise, octaves, share_of_kind
 from paperlib.records import Record, spread
-from paperlib.records.claims import (
-    CONTRADICTED,
-    NOT,
-    PARTLY,
-    REPRODUCED,
-    UNCHECKABLE,
-    Claim,
-    Finding,
-    Gain,
-    Groups,
-    NotRun,
-    common_seeds,
-    gain,
-    graded,
-)
+from paperlib.records.claims import Claim, Finding, Groups, NotRun, Part, Verdict, common_seeds, gain, graded
 
+PAGE = "overcomplete"
 HALF = 35, 65  # % of the fields: about half
 CONVERGED = 0.5  # nats that the last epoch gains, at most
-PROVISIONAL = {REPRODUCED: PARTLY, CONTRADICTED: NOT}  # verdicts on one seed or on runs far from their end
+# verdicts on one seed, or on runs far from their end
+PROVISIONAL = {Verdict.REPRODUCED: Verdict.PARTLY, Verdict.CONTRADICTED: Verdict.NOT}
 MARGINAL = 5  # % of the energy, that are unexplained without these fields
 WIDE, EVEN = 1.0, 0.8  # octaves of frequencies, evenness of directions
 
-Judgement = tuple[str, bool | Gain | str]  # text, and a part as of `graded`
+Judgement = tuple[str, Part]  # and a text
 Conditions = dict[str, list[Record]]  # none, to1, to2, and the codes of the last two
 ENDS = ("none", "to1", "to2", "to1-codes", "to2-codes")
 
@@ -92,7 +80,7 @@ def _half_textures(conditions: Conditions) -> Judgement:
 
 def _marginal(conditions: Conditions) -> Judgement:
     if not any(_percent("texture", record) for record in conditions["to1"]):
-        return "no textures", UNCHECKABLE
+        return "no textures", Verdict.UNCHECKABLE
     lost = [
         100 * (r.numbers["without_textures"]["unexplained"] - r.numbers["unexplained"])
         for r in conditions["to1"]
@@ -137,9 +125,7 @@ def _annealing_improves(conditions: Conditions) -> Judgement:
 
 
 def _claim(section: str, words: str, judge: Callable[[Conditions], Judgement]) -> Claim:
-    return Claim(
-        section, words, "overcomplete", "overcomplete-verdicts", lambda runs: _each_size(runs, judge)
-    )
+    return Claim("overcomplete-verdicts", section, words, partial(_each_size, judge=judge))
 
 
 CLAIMS = [
