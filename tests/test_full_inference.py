@@ -10,6 +10,7 @@ from scipy import optimize, special, stats
 
 from paperlib.data import PatchSampler, load_images
 from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.contract import elbo_of_points
 from paperlib.models.sparse_coding.inference import (
     closed_form_scales,
     fit_posterior,
@@ -19,7 +20,6 @@ from paperlib.models.sparse_coding.inference import (
 )
 from paperlib.models.sparse_coding.inference.full import inverse_cholesky_
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
-from paperlib.models.sparse_coding.objectives import elbo_of_points
 from paperlib.system.errors import InputError
 
 SIZES = [(6, 4), (25, 10), (5, 9), (8, 1)]  # D, H: also more latents than dimensions, and a single one

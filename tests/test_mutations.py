@@ -39,7 +39,7 @@ MUTATIONS = {
         "test_objectives.py::test_closed_form_scales_are_stationary_by_autograd", "theorem2",
     ),
     "posterior entropy": Mutation(
-        "models/sparse_coding/objectives.py", "LOG_2_PI_E + stats.log_det", "LOG_2_PI_E - stats.log_det",
+        "models/sparse_coding/statistics.py", "LOG_2_PI_E + self.log_det", "LOG_2_PI_E - self.log_det",
         "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "prior entropy": Mutation(
@@ -47,7 +47,7 @@ MUTATIONS = {
         "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "likelihood entropy": Mutation(
-        "models/sparse_coding/objectives.py", "LOG_2_PI_E + torch.log(optimal", "LOG_2_PI_E - torch.log(optimal",
+        "models/sparse_coding/objectives.py", "LOG_2_PI_E + torch.log(noise", "LOG_2_PI_E - torch.log(noise",
         "test_objectives.py::test_terms_are_the_entropies_of_the_distributions", "model",
     ),
     "weight": Mutation(

@@ -20,15 +20,14 @@ from torch.func import hessian
 
 from paperlib.elbo.posteriors import FAMILIES, DiagonalGaussian
 from paperlib.elbo.terms import EntropyTerms, EntropyWeights
+from paperlib.models.contract import elbo_of_points, monte_carlo_elbo
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import (
     annealed_elbo,
     classical_elbo,
-    elbo_of_points,
     entropies,
     entropy_elbo,
     least_prior_scale,
-    monte_carlo_elbo,
     optimal_noise_variance,
     optimal_prior_scales,
 )

@@ -30,22 +30,26 @@ class EntropyTerms:
     Parameters
     ----------
     posterior, prior, likelihood : tensors ()
-        Mean H[q], H[p_λ(z)] and H[p_σ²(x|z)] in nats.
+        Mean H[q], H[p(z)] and H[p(x|z)] in nats; for a density relative to a base measure h its pseudo
+        entropy −E log p/h.
+    base : tensor ()
+        Mean of log h, where base measures are not constant.
     """
 
     posterior: Float[Tensor, ""]
     prior: Float[Tensor, ""]
     likelihood: Float[Tensor, ""]
+    base: Float[Tensor, ""] | float = 0.0
 
     def weighted(self, weights: EntropyWeights) -> Float[Tensor, ""]:
         """Annealed objective w_q H[q] − w_p H[p(z)] − w_x H[p(x|z)], with w from `weights` (Eq. 17)."""
         return (
             weights.posterior * self.posterior
             - weights.prior * self.prior
-            - weights.likelihood * self.likelihood
+            - weights.likelihood * (self.likelihood - self.base)
         )
 
     @property
     def elbo(self) -> Float[Tensor, ""]:
-        """H[q] − H[p(z)] − H[p(x|z)], the ELBO wherever λ and σ² are optimal (Theorem 1)."""
+        """H[q] − H[p(z)] − H[p(x|z)], the ELBO wherever prior and noise are optimal (Theorem 1)."""
         return self.weighted(EntropyWeights())

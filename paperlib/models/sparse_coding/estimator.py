@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from paperlib.elbo.posteriors import DiagonalGaussian, concatenate
+from paperlib.models.contract import elbo_of_points
 from paperlib.models.sparse_coding.inference import infer_diagonal
 from paperlib.models.sparse_coding.model import SparseCodingModel
-from paperlib.models.sparse_coding.objectives import elbo_of_points
 from paperlib.models.sparse_coding.trainers import EMState, fit_em
 from paperlib.models.sparse_coding.trainers.em import initial_state
 from paperlib.models.sparse_coding.trainers.running import newest_share

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paperlib.elbo.posteriors import GaussianPosterior
+from paperlib.elbo.terms import EntropyTerms
+from paperlib.models.contract import Model
+from paperlib.models.sparse_coding.objectives import (
+    classical_elbo,
+    entropies_at,
+    optimal_noise_variance,
+    optimal_prior_scales,
+)
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.system.errors import InputError
 
 
 @dataclass(frozen=True)
-class SparseCodingModel:
+class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
     """Sparse coding in the paper's reparameterized form (Eq. 5).
 
     z_h ~ Laplace(0, λ_h),  x | z ~ N(W̃ z, σ² I),  ‖w̃_h‖ = 1.
@@ -32,6 +43,8 @@ class SparseCodingModel:
     InputError
         If shapes disagree, a column is not of unit norm, or λ or σ² is not positive and finite.
     """
+
+    fitted_names: ClassVar[tuple[str, ...]] = ("prior_scales", "noise_variance")
 
     dictionary: Float[Tensor, "D H"]
     prior_scales: Float[Tensor, "*shape"]  # (H,), checked below
@@ -91,6 +104,24 @@ class SparseCodingModel:
         )
         log_prior = -(z.abs() / self.prior_scales + torch.log(2 * self.prior_scales)).sum(-1)
         return log_likelihood + log_prior
+
+    def statistics(self, x: Float[Tensor, "N D"], posterior: GaussianPosterior) -> PosteriorStatistics:
+        return PosteriorStatistics.from_batch(x, posterior, self.dictionary)
+
+    def elbo(self, stats: PosteriorStatistics) -> Float[Tensor, ""]:
+        return classical_elbo(stats, self.prior_scales, self.noise_variance)
+
+    def entropies(self, stats: PosteriorStatistics) -> EntropyTerms:
+        return entropies_at(stats, self.prior_scales, self.noise_variance)
+
+    def fitted(self, stats: PosteriorStatistics) -> SparseCodingModel:
+        return self.replace(
+            prior_scales=optimal_prior_scales(stats).to(self.prior_scales),
+            noise_variance=optimal_noise_variance(stats).to(self.noise_variance),
+        )
+
+    def temperature(self) -> dict[str, Tensor]:
+        return {"prior_scales": -self.prior_scales, "noise_variance": -self.noise_variance}
 
 
 def normalize_columns(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:

@@ -12,12 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.elbo.posteriors import LOG_2_PI_E, GaussianPosterior
+from paperlib.elbo.posteriors import LOG_2_PI_E
 from paperlib.elbo.terms import EntropyTerms, EntropyWeights
-from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
-POINTS_AT_ONCE = 512  # bounds the memory of `elbo_of_points`; results do not depend on it
 
 
 def optimal_noise_variance(stats: PosteriorStatistics) -> Float[Tensor, ""]:
@@ -32,11 +30,17 @@ def optimal_prior_scales(stats: PosteriorStatistics) -> Float[Tensor, " H"]:
 
 def entropies(stats: PosteriorStatistics) -> EntropyTerms:
     """The three entropies at the closed-form λ and σ² (Eq. 15)."""
-    n_latents = stats.magnitude.shape[0]
+    return entropies_at(stats, optimal_prior_scales(stats), optimal_noise_variance(stats))
+
+
+def entropies_at(
+    stats: PosteriorStatistics, prior_scales: Float[Tensor, " H"], noise_variance: Float[Tensor, ""]
+) -> EntropyTerms:
+    """The three entropies at any λ (H,) and σ² () (Eq. 7)."""
     return EntropyTerms(
-        posterior=(n_latents * LOG_2_PI_E + stats.log_det / stats.count) / 2,
-        prior=torch.log(2 * math.e * optimal_prior_scales(stats)).sum(),
-        likelihood=stats.n_features / 2 * (LOG_2_PI_E + torch.log(optimal_noise_variance(stats))),
+        posterior=stats.posterior_entropy,
+        prior=torch.log(2 * math.e * prior_scales).sum(),
+        likelihood=stats.n_features / 2 * (LOG_2_PI_E + torch.log(noise_variance)),
     )
 
 
@@ -92,35 +96,8 @@ def classical_elbo(
     noise_variance: Float[Tensor, ""],
 ) -> Float[Tensor, ""]:
     """ELBO 𝓛(Φ, Θ) of Eq. 4 in nats a data point, at any λ (H,) and σ² (), in its analytic form (D.3)."""
-    n_latents = stats.magnitude.shape[0]
     log_likelihood = -stats.n_features / 2 * torch.log(2 * math.pi * noise_variance) - (
         stats.squared_residual + stats.trace
     ) / (2 * noise_variance * stats.count)
     log_prior = -(torch.log(2 * prior_scales) + stats.magnitude / (prior_scales * stats.count)).sum()
-    entropy = (n_latents * LOG_2_PI_E + stats.log_det / stats.count) / 2
-    return log_likelihood + log_prior + entropy
-
-
-def elbo_of_points(
-    model: SparseCodingModel, x: Float[Tensor, "N D"], posterior: GaussianPosterior
-) -> Float[Tensor, " N"]:
-    """`classical_elbo` of each data point by itself, at the model's λ and σ², in nats and float64."""
-
-    def elbo(point: Float[Tensor, " D"], *parameters: Tensor) -> Float[Tensor, ""]:
-        alone = type(posterior)(*(parameter.unsqueeze(0) for parameter in parameters))
-        stats = PosteriorStatistics.from_batch(point.unsqueeze(0), alone, model.dictionary)
-        return classical_elbo(stats, model.prior_scales, model.noise_variance)
-
-    return torch.vmap(elbo, chunk_size=POINTS_AT_ONCE)(x, *vars(posterior).values())
-
-
-def monte_carlo_elbo(
-    model: SparseCodingModel,
-    x: Float[Tensor, "N D"],
-    posterior: GaussianPosterior,
-    n_samples: int,
-    generator: torch.Generator,
-) -> Float[Tensor, ""]:
-    """ELBO by reparameterized samples: unbiased for `classical_elbo`, differentiable in Φ and Θ."""
-    log_joint = model.log_joint(x, posterior.sample(n_samples, generator))
-    return log_joint.mean() + posterior.entropy().mean()
+    return log_likelihood + log_prior + stats.posterior_entropy

@@ -1,24 +1,23 @@
-"""The few sums over data points that every objective is a function of (Theorem 2, Eqs. 10-12).
-
-They add: minibatches, the whole data set, several devices and several machines are the same code.
-"""
+"""The few sums over data points that every objective is a function of (Theorem 2, Eqs. 10-12)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.elbo.posteriors import GaussianPosterior
+from paperlib.elbo.posteriors import LOG_2_PI_E, GaussianPosterior
+from paperlib.elbo.statistics import Statistics
 from paperlib.models.sparse_coding.special import expected_magnitude
 from paperlib.system.errors import InputError
 
 
 @dataclass(frozen=True)
-class PosteriorStatistics:
-    """Sums over data points, in float64 whatever the data's dtype, so that their order is immaterial.
+class PosteriorStatistics(Statistics):
+    """What objectives need of data and posteriors.
 
     Parameters
     ----------
@@ -35,6 +34,8 @@ class PosteriorStatistics:
     log_det : tensor ()
         Σₙ log |T⁽ⁿ⁾|.
     """
+
+    size_names: ClassVar[tuple[str, ...]] = ("n_features",)
 
     count: int | float
     n_features: int
@@ -81,32 +82,10 @@ class PosteriorStatistics:
             log_det=_sum64(posterior.log_det()),
         )
 
-    def __add__(self, other: PosteriorStatistics) -> PosteriorStatistics:
-        if self.n_features != other.n_features or self.magnitude.shape != other.magnitude.shape:
-            raise InputError("Statistics of data or dictionaries of different sizes cannot be added.")
-        return PosteriorStatistics(
-            self.count + other.count,
-            self.n_features,
-            self.squared_residual + other.squared_residual,
-            self.trace + other.trace,
-            self.magnitude + other.magnitude,
-            self.log_det + other.log_det,
-        )
-
-    def __radd__(self, other: object) -> PosteriorStatistics:
-        """Let `sum(list_of_statistics)` start from 0."""
-        return self if isinstance(other, int) and other == 0 else NotImplemented
-
-    def __mul__(self, factor: float) -> PosteriorStatistics:
-        """Weigh old statistics down, as running statistics over minibatches do (count becomes fractional)."""
-        return PosteriorStatistics(
-            self.count * factor,
-            self.n_features,
-            self.squared_residual * factor,
-            self.trace * factor,
-            self.magnitude * factor,
-            self.log_det * factor,
-        )
+    @property
+    def posterior_entropy(self) -> Float[Tensor, ""]:
+        """Mean of H[q] over data points."""
+        return (self.magnitude.shape[0] * LOG_2_PI_E + self.log_det / self.count) / 2
 
 
 def _sum64(per_point: Tensor) -> Tensor:

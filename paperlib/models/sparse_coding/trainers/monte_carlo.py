@@ -16,10 +16,10 @@ from torch import Tensor
 from paperlib.elbo.annealing import schedule
 from paperlib.elbo.posteriors import DiagonalGaussian, concatenate
 from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.contract import monte_carlo_elbo
 from paperlib.models.sparse_coding.inference import initial_scales
 from paperlib.models.sparse_coding.inference.diagonal import cold_start
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
-from paperlib.models.sparse_coding.objectives import monte_carlo_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers.epochs import Learned, learn_by_epochs
 from paperlib.models.sparse_coding.trainers.result import FitResult

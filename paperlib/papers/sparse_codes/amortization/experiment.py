@@ -19,9 +19,10 @@ from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
 from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior, concatenate
+from paperlib.models.contract import elbo_of_points
 from paperlib.models.sparse_coding.inference import infer_lbfgs
 from paperlib.models.sparse_coding.model import SparseCodingModel
-from paperlib.models.sparse_coding.objectives import classical_elbo, elbo_of_points, entropy_elbo
+from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import AmortizedResult, fit_amortized, infer_amortized
 from paperlib.models.sparse_coding.trainers.amortized import E_STEPS

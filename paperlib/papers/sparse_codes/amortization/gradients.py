@@ -10,9 +10,10 @@ from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
 from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior
+from paperlib.models.contract import monte_carlo_elbo
 from paperlib.models.sparse_coding.inference import infer_diagonal
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
-from paperlib.models.sparse_coding.objectives import classical_elbo, monte_carlo_elbo
+from paperlib.models.sparse_coding.objectives import classical_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_em
 from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED

@@ -1,0 +1,70 @@
+"""The gap identity: how far an ELBO is from its entropy sum, anywhere in parameter space.
+
+A model that can follow its own tempering has a direction dθ/dτ in which log p becomes τ log p, normalized.
+Since d/dτ of that is log p + H[p] at τ = 1, for any parameters θ and any posteriors q
+
+    ELBO − (H[q] − H[p(z)] − H[p(x|z)]) = dθ/dτ · ∂ELBO/∂θ,
+
+so that the two are equal wherever learning has made the right side 0 (Theorem 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.elbo.terms import EntropyTerms
+
+
+@runtime_checkable
+class Tempered(Protocol):
+    """What `gap` asks of a model; `paperlib.models.contract.Model` says what it all means."""
+
+    @property
+    def parameters(self) -> dict[str, Tensor]: ...
+
+    def replace(self, **tensors: Tensor) -> Any: ...
+
+    def temperature(self) -> Mapping[str, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Both sides of the gap identity at one point, in nats a data point.
+
+    Parameters
+    ----------
+    elbo : tensor ()
+        The ELBO.
+    terms : EntropyTerms
+        The entropies at the same parameters and posteriors.
+    derivative : tensor ()
+        Of the ELBO along the model's own temperature, the posteriors held fixed.
+    """
+
+    elbo: Float[Tensor, ""]
+    terms: EntropyTerms
+    derivative: Float[Tensor, ""]
+
+    @property
+    def difference(self) -> Float[Tensor, ""]:
+        """ELBO minus entropy sum, which is `derivative` in exact arithmetic."""
+        return self.elbo - self.terms.elbo
+
+
+def gap(model: Tempered, x: Tensor, posterior: Any) -> Gap:
+    """ELBO, entropies and the derivative along the temperature, of data `x` (N, …) under their posteriors."""
+    direction = model.temperature()
+    moving = {name: model.parameters[name].detach().clone().requires_grad_() for name in direction}
+    moved = model.replace(**moving)
+    stats = moved.statistics(x, posterior)
+    elbo = moved.elbo(stats)
+    slopes = torch.autograd.grad(elbo, list(moving.values()), materialize_grads=True)
+    derivatives = [(slope * along).sum() for slope, along in zip(slopes, direction.values(), strict=True)]
+    with torch.no_grad():
+        return Gap(elbo.detach(), moved.entropies(stats), torch.stack(derivatives).sum())

@@ -1,0 +1,171 @@
+"""What every model offers, so that anything generic (gap identity, EM, tests, pages) works for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paperlib.elbo.statistics import Statistics
+from paperlib.elbo.terms import EntropyTerms
+from paperlib.system.validation import check_choice, check_positive
+
+POINTS_AT_ONCE = 512  # bounds the memory of `elbo_of_points`; results do not depend on it
+
+
+@runtime_checkable
+class Variational(Protocol):
+    """Posteriors q⁽ⁿ⁾(z) of N data points, of whatever family."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        """Posteriors of the data points that `index` (slice, mask or integer tensor) selects."""
+
+    def entropy(self) -> Float[Tensor, " N"]:
+        """H[q] of each data point, in nats."""
+
+    def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Draw `n_samples` latents of each data point (S, N, …)."""
+
+
+M = TypeVar("M", bound="Model")
+T = TypeVar("T", bound="ExactModel")
+S = TypeVar("S", bound=Statistics)
+Q = TypeVar("Q", bound=Variational)
+
+
+class Model(ABC, Generic[S, Q]):
+    """A generative model p(z) p(x|z), with sums of type S over data points under posteriors of type Q.
+
+    A model is a frozen dataclass whose fields are its parameters.  They refuse bad values when it is made,
+    and `log_joint` is a normalized density for all values near its own.  `fitted_names` are those parameters
+    that `fitted` has in closed form.
+    """
+
+    fitted_names: ClassVar[tuple[str, ...]]
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Parameters by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def replace(self: M, **tensors: Tensor) -> M:
+        """The same model with other parameters, `tensors` by name.
+
+        Raises
+        ------
+        InputError
+            If it has no parameter of that name, or not this value.
+        """
+        for name in tensors:
+            check_choice("parameter", name, self.parameters)
+        return dataclasses.replace(self, **tensors)  # type: ignore[type-var]
+
+    @abstractmethod
+    def sample(self, n_points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw `n_points` data points x (N, …) and their latents z (N, …)."""
+
+    @abstractmethod
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
+        """Log density log p(x, z) in nats, of each data point; leading dimensions of z broadcast."""
+
+    @abstractmethod
+    def statistics(self, x: Tensor, posterior: Q) -> S:
+        """Sums over data points that the ELBO of `x` under `posterior` is a function of.
+
+        They may depend on parameters, but not on those in `fitted_names`.
+        """
+
+    @abstractmethod
+    def elbo(self, stats: S) -> Float[Tensor, ""]:
+        """ELBO in nats a data point, at the model's parameters and differentiable in them."""
+
+    @abstractmethod
+    def entropies(self, stats: S) -> EntropyTerms:
+        """The entropies that the ELBO becomes; those that depend on z are means over the posteriors."""
+
+    @abstractmethod
+    def fitted(self: M, stats: S) -> M:
+        """The M-step: parameters `fitted_names` at the maximum of the ELBO, the others as they are."""
+
+    @abstractmethod
+    def temperature(self) -> Mapping[str, Tensor]:
+        """Direction dθ/dτ by name: along it log p(z) and log p(x|z) grow by themselves, normalized.
+
+        The natural parameters η(θ) of prior and noise have η = (∂η/∂θ) dθ/dτ: minus itself for a variance
+        or a scale, itself for natural parameters.  `paperlib.elbo.gap` uses it.
+        """
+
+
+class ExactModel(Model[S, Q]):
+    """A model whose posteriors are tractable and whose M-step is closed: it can be learned by EM."""
+
+    @abstractmethod
+    def posterior(self, x: Tensor) -> Q:
+        """The exact posteriors p(z|x) of data `x` (N, …); there the ELBO is the mean of log p(x)."""
+
+    def log_likelihood(self, x: Tensor) -> Float[Tensor, ""]:
+        """Mean of log p(x) over data `x` (N, …), in nats."""
+        return self.elbo(self.statistics(x, self.posterior(x)))
+
+    def fit(self: T, x: Tensor, tolerance: float = 1e-10, max_rounds: int = 10_000) -> tuple[T, Any]:
+        """EM from this model's parameters on.
+
+        Parameters
+        ----------
+        x : tensor (N, …)
+            Data.
+        tolerance : float
+            Gain of a round in nats a data point below which it ends.
+        max_rounds : int
+            Rounds at most.
+
+        Returns
+        -------
+        model, posterior
+            The model after the last M-step, and the posteriors that this had, at which it is stationary.
+
+        Raises
+        ------
+        InputError
+            If data are not those of such a model or a number is not positive.
+        FloatingPointError
+            If learning leaves the finite numbers.
+        """
+        check_positive(tolerance=tolerance, max_rounds=max_rounds)
+        model, before = self, -torch.inf
+        for _ in range(max_rounds):
+            posterior = model.posterior(x)
+            stats = model.statistics(x, posterior)
+            model = model.fitted(stats)
+            elbo = float(model.elbo(stats))
+            if not abs(elbo) < torch.inf:
+                raise FloatingPointError("The ELBO is not finite; start from other parameters.")
+            if elbo - before < tolerance:
+                break
+            before = elbo
+        return model, posterior
+
+
+def monte_carlo_elbo(
+    model: Model[Any, Any], x: Tensor, posterior: Variational, n_samples: int, generator: torch.Generator
+) -> Float[Tensor, ""]:
+    """ELBO in nats a data point by reparameterized samples: unbiased, differentiable in all parameters."""
+    log_joint = model.log_joint(x, posterior.sample(n_samples, generator))
+    return log_joint.mean() + posterior.entropy().mean()
+
+
+def elbo_of_points(model: Model[Any, Any], x: Float[Tensor, "N D"], posterior: Any) -> Float[Tensor, " N"]:
+    """ELBO of each data point by itself, in nats and float64; `posterior` is a dataclass of tensors (N, …)."""
+
+    def elbo(point: Float[Tensor, " D"], *parameters: Tensor) -> Float[Tensor, ""]:
+        alone = type(posterior)(*(parameter.unsqueeze(0) for parameter in parameters))
+        return model.elbo(model.statistics(point.unsqueeze(0), alone))
+
+    return torch.vmap(elbo, chunk_size=POINTS_AT_ONCE)(x, *vars(posterior).values())
