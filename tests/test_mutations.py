@@ -35,7 +35,7 @@ MUTATIONS = {
         "test_special.py::test_expected_magnitude_is_the_integral", "theorem2",
     ),
     "noise variance": Mutation(
-        "models/sparse_coding/objectives.py", "squared_residual + stats.trace", "squared_residual - stats.trace",
+        "models/sparse_coding/objectives.py", "residual + stats.trace", "residual - stats.trace",
         "test_objectives.py::test_closed_form_scales_are_stationary_by_autograd", "theorem2",
     ),
     "posterior entropy": Mutation(

@@ -162,7 +162,7 @@ def monte_carlo_elbo(
 
 
 def elbo_of_points(model: Model[Any, Any], x: Float[Tensor, "N D"], posterior: Any) -> Float[Tensor, " N"]:
-    """ELBO of each data point by itself, in nats and float64; `posterior` is a dataclass of tensors (N, …)."""
+    """ELBO of each data point by itself, in nats; `posterior` is a dataclass of tensors (N, …)."""
 
     def elbo(point: Float[Tensor, " D"], *parameters: Tensor) -> Float[Tensor, ""]:
         alone = type(posterior)(*(parameter.unsqueeze(0) for parameter in parameters))
