@@ -26,11 +26,14 @@ class Tempered(Protocol):
     """What `gap` asks of a model; `paperlib.models.contract.Model` says what it all means."""
 
     @property
-    def parameters(self) -> dict[str, Tensor]: ...
+    def parameters(self) -> dict[str, Tensor]:
+        """Parameters by name."""
 
-    def replace(self, **tensors: Tensor) -> Any: ...
+    def replace(self, **tensors: Tensor) -> Any:
+        """The same model with other parameters, `tensors` by name."""
 
-    def temperature(self) -> Mapping[str, Tensor]: ...
+    def temperature(self) -> Mapping[str, Tensor]:
+        """Direction dθ/dτ by name."""
 
 
 @dataclass(frozen=True)

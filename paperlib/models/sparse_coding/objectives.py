@@ -17,7 +17,6 @@ from paperlib.elbo.terms import EntropyTerms, EntropyWeights
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 
-
 def optimal_noise_variance(stats: PosteriorStatistics) -> Float[Tensor, ""]:
     """σ²(Φ, W̃) of Theorem 2 (Eq. 10): the mean expected squared error a dimension."""
     return (stats.squared_residual + stats.trace) / (stats.n_features * stats.count)
