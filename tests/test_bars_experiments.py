@@ -16,15 +16,14 @@ from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import FitResult
 from paperlib.papers.sparse_codes.bars.experiment import (
-    by_seed,
     climb_with_more_data,
     describe_fields,
-    first_step_within,
     learn_bars,
     make_bars,
+    per_seed,
     score_truth,
 )
-from paperlib.records import Outcome, Record
+from paperlib.records import Outcome
 from paperlib.system.errors import InputError
 
 QUICK = {"annealing": "none", "max_calls": 1, "iterations_per_call": 10}
@@ -96,25 +95,16 @@ def test_a_climb_with_more_data_ends_at_an_elbo_of_these_data():
     assert math.isfinite(outcome.numbers["elbo"])
 
 
+def test_configurations_differ_in_their_seeds_only():
+    configs = per_seed("em", [3, 5], n_points=7)
+    assert configs == {f"em-seed{seed}": {"seed": seed, "n_points": 7} for seed in (3, 5)}
+
+
 def test_unknown_procedures_and_families_are_refused():
     with pytest.raises(InputError, match="Unknown procedure 'guess'"):
         learn_bars(procedure="guess", seed=0)
     with pytest.raises(InputError, match="Unknown posterior family"):
         score_truth(seed=0, n_points=10, family="banana")
-
-
-def test_first_step_within_a_distance():
-    history = [{"step": k, "elbo": elbo} for k, elbo in enumerate([-9.0, -3.0, -1.05, -0.5], start=1)]
-    assert first_step_within(history, -1.0, 0.1) == 3
-    assert first_step_within(history, -1.0, 10) == 1
-    assert first_step_within(history, 0.0, 0.1) is None
-
-
-def test_records_are_found_by_method_and_seed():
-    record = Record({}, {}, {}, {})
-    records = dict.fromkeys(["joint-seed0", "joint-seed12", "joint12-seed3", "more-joint-seed1"], record)
-    assert list(by_seed(records, "joint")) == [0, 12]
-    assert list(by_seed(records, "joint12")) == [3]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

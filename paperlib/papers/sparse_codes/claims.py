@@ -14,6 +14,7 @@ from paperlib.papers.sparse_codes.bars import claims as bars
 from paperlib.papers.sparse_codes.error_function import claims as error_function
 from paperlib.papers.sparse_codes.natural_images import claims as natural_images
 from paperlib.papers.sparse_codes.overcomplete import claims as overcomplete
+from paperlib.papers.sparse_codes.shown import NOT_COMPUTED, Text
 from paperlib.papers.sparse_codes.sparsenet import claims as sparsenet
 from paperlib.plotting import Table
 from paperlib.records import Record, read_records
@@ -25,9 +26,10 @@ CLAIMS: dict[str, list[Claim]] = {  # by page of the book
 }
 
 
-def claims_table(page: str, records: Mapping[str, Record]) -> Table:
+def claims_table(page: str, records: Mapping[str, Record]) -> Table | Text:
     """The claims that a page of the book shows, judged by records of that page, whatever their size."""
-    return Table(HEAD, [claim.row(claim.find(records)) for claim in CLAIMS[page]])
+    rows = [claim.row(claim.find(records)) for claim in CLAIMS[page]]
+    return Table(HEAD, rows) if records else NOT_COMPUTED
 
 
 def find_all(results: Path) -> list[tuple[str, Claim, Finding]]:

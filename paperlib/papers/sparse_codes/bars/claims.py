@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from statistics import mean, median
 
-from paperlib.papers.sparse_codes.bars.experiment import first_step_within
+from paperlib.papers.sparse_codes.bars.judging import first_step_within
 from paperlib.records import Record, spread
 from paperlib.records.claims import Claim, Finding, Groups, Verdict, common_seeds, graded
 

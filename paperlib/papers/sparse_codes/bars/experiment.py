@@ -7,7 +7,7 @@ and the first dictionary from the seed itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -128,9 +128,9 @@ def describe_fields(result: FitResult, truth: Float[Tensor, "D H"]) -> dict[str,
     }
 
 
-def first_step_within(history: Sequence[Mapping[str, Any]], elbo: float, distance: float) -> int | None:
-    """First `step` of a history whose ELBO is at most `distance` below `elbo`; None if there is none."""
-    return next((row["step"] for row in history if row["elbo"] >= elbo - distance), None)
+def per_seed(method: str, seeds: Iterable[int], **config: Any) -> dict[str, dict[str, Any]]:
+    """Configurations of a method for some seeds, by the names of their records."""
+    return {f"{method}-seed{seed}": {"seed": seed, **config} for seed in seeds}
 
 
 def by_seed(records: Mapping[str, Record], method: str) -> dict[int, Record]:
