@@ -37,6 +37,7 @@ seed = 0
 size: int = 2
 ```
 """
+LATER = "def later():\n    from paperlib import other"
 
 
 def notebook(*cells: str, parameters: str = PARAMETERS_CELL) -> str:
@@ -51,13 +52,14 @@ def project(tmp_path) -> Path:
     (folder / "book").mkdir(parents=True)
     (folder / "paperlib").mkdir()
     (folder / "paperlib" / "module.py").write_text("ONE = 1\n")
+    (folder / "paperlib" / "other.py").write_text("def two():\n    from paperlib import module\n")
     (folder / "constraints.txt").write_text("numpy==2\n")
     (folder / "_config.yml").write_text("title: Test\nexecute: {execute_notebooks: 'off'}\n")
     for name in ("CHANGELOG.md", "CITATION.cff", "book/environment.md"):
         (folder / name).write_text("# Title\n")
     (folder / "book" / "intro.md").write_text("# Prose\n\nNothing to run.\n")
-    for name in ("first", "second"):
-        (folder / "book" / f"{name}.md").write_text(notebook("print(size + seed)"))
+    (folder / "book" / "first.md").write_text(notebook("print(size + seed)"))
+    (folder / "book" / "second.md").write_text(notebook(f"print(size + seed)\n{LATER}"))
     toc = {"format": "jb-book", "root": "book/intro"}
     toc["chapters"] = [{"file": "book/first", "sections": [{"file": "book/second"}]}]
     (folder / "_toc.yml").write_text(yaml.safe_dump(toc))
@@ -138,11 +140,15 @@ def test_an_execution_is_up_to_date_and_leaves_outputs_and_a_manifest(project):
         ),
         (
             lambda folder: (folder / "paperlib" / "module.py").write_text("ONE = 2\n"),
-            {"first": ["paperlib changed"], "second": ["paperlib changed"]},
+            {"first": [], "second": ["paperlib/module.py changed"]},
         ),
+        (lambda folder: (folder / "paperlib" / "new.py").write_text(""), {"first": [], "second": []}),
         (
-            lambda folder: (folder / "paperlib" / "new.py").write_text(""),
-            {"first": ["paperlib changed"], "second": ["paperlib changed"]},
+            lambda folder: [
+                (folder / "paperlib" / f"{name}.py").write_text(f"from paperlib import {further}  # new\n")
+                for name, further in {"__init__": "new", "other": "module", "module": "new"}.items()
+            ],
+            {"first": [], "second": ["3 modules of paperlib changed"]},
         ),
         (
             lambda folder: (folder / "constraints.txt").write_text("numpy==3\n"),

@@ -28,6 +28,17 @@ finally:
     assert result.stdout.startswith("Usage: paperlib")
 
 
+def test_the_package_imports_nothing_slow_and_has_the_names_it_says():
+    script = """
+import sys, paperlib
+slow = {"torch", "numpy", "matplotlib", "sklearn", "requests"} & set(sys.modules)
+assert not slow, slow
+for name in paperlib.__all__:
+    assert getattr(paperlib, name).__name__ == name
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 @pytest.mark.parametrize(
     ("command", "option", "expected"),
     [("train", "annealing", KINDS), ("score", "posterior", FAMILIES)],

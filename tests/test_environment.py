@@ -88,5 +88,7 @@ def test_pre_commit_uses_the_same_tools():
 def test_the_package_says_the_version_it_is():
     import importlib.metadata
 
-    assert importlib.metadata.version("paperlib") == PROJECT["version"]
+    import paperlib
+
+    assert importlib.metadata.version("paperlib") == paperlib.__version__ == PROJECT["version"]
     assert f"version: {PROJECT['version']}" in (ROOT / "CITATION.cff").read_text()

@@ -17,7 +17,7 @@ LAYERS = (
     {"papers"},
     {"book"},
     {"cli"},
-    {"__main__"},
+    {"__init__", "__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

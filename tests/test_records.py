@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +119,79 @@ def test_numbers_that_are_not_finite_are_no_result(folder):
 def test_a_name_that_leaves_the_folder_is_refused(folder):
     with pytest.raises(InputError, match="name"):
         Results(folder).collect(square, {"../a": {"number": 1}})
+
+
+def named(name: str) -> object:
+    """What a qualified name means."""
+    module, _, function = name.rpartition(".")
+    return getattr(importlib.import_module(module), function, None)
+
+
+def test_the_code_of_every_committed_record_is_where_the_table_says():
+    moved = json.loads((ROOT / "results" / "moved.json").read_text())
+    paths = (ROOT / "results" / "paper").rglob("*.json")
+    experiments = {json.loads(path.read_text())["experiment"] for path in paths}
+    assert set(moved) <= experiments, "an entry that no record needs"
+    assert not [name for name in experiments if not callable(named(moved.get(name, name)))]
+
+
+def test_a_record_is_found_where_its_experiment_moved(folder):
+    Results(folder).collect(square, {"a": {"number": 3}})
+    path = folder / "a.json"
+    content = json.loads(path.read_text())
+    assert content["experiment"] == f"{__name__}.square"
+    path.write_text(json.dumps(content | {"experiment": "old"}))
+    with_table = folder.parents[1] / "moved.json"
+    for table, calls in (({"old": content["experiment"]}, [3]), ({"old": "elsewhere.square"}, [3, 3])):
+        with_table.write_text(json.dumps(table))
+        Results(folder, reuse=True).collect(square, {"a": {"number": 3}})
+        assert calls == CALLS
+
+
+def test_what_is_bound_to_an_experiment_leaves_it_the_same(folder):
+    Results(folder).collect(square, {"a": {"number": 3}})
+    Results(folder).collect(partial(square, seed=0), {"a": {"number": 3}})
+    assert CALLS == [3]
+
+
+EXPERIMENT = """
+from paperlib.records import Outcome
+def experiment(*, seed):
+    print("computed")
+    from paperlib import {used}
+    return Outcome({{"one": 1}})
+"""
+ASKED = "from experiments import experiment; from paperlib.records import Results; from pathlib import Path; "
+ASKED += "Results(Path('results/smoke/page').resolve()).collect(experiment, {'a': {'seed': 0}})"
+
+
+def test_a_record_is_up_to_date_until_code_changes_that_its_experiment_imports(tmp_path):
+    package = tmp_path / "paperlib"
+    shutil.copytree(ROOT / "paperlib", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "experiments.py").write_text(EXPERIMENT.format(used="through"))
+    (package / "through.py").write_text("from paperlib import inside")
+    (package / "inside.py").write_text("")
+
+    def computes() -> bool:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        run = [sys.executable, "-c", ASKED]
+        done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout == "computed\n"
+
+    assert computes() and not computes()
+    (package / "runs.py").write_text("# no part of it\n")
+    assert not computes()
+    (package / "inside.py").write_text("# imported through another, inside a function\n")
+    assert computes() and not computes()
+
+
+def test_an_experiment_without_a_file_is_refused(folder):
+    shell: dict = {"__name__": "__main__", "Outcome": Outcome}
+    exec("def typed(*, seed): return Outcome({})", shell)
+    typed = shell["typed"]
+    typed.__module__ = "nowhere"
+    with pytest.raises(InputError, match="put it into a module"):
+        Results(folder).collect(typed, {"a": {"seed": 0}})
 
 
 def test_summaries_over_seeds():

@@ -23,7 +23,7 @@ from paperlib.book.failures import BookError, find_failure
 from paperlib.book.notebooks import number_cells, read_notebook
 from paperlib.book.tasks import Task, sha256
 from paperlib.system.files import write_atomically
-from paperlib.system.provenance import commit, device_name, versions
+from paperlib.system.provenance import provenance
 
 # Operations here are small: a second thread waits longer than it works (a notebook alone took twice as long
 # with two), and takes the core from the notebook beside it.  Scheduling is by notebook, and by `JOBS`.
@@ -116,9 +116,7 @@ def execute_task(
         "seconds": round(seconds, 2),
         "parameters": task.parameters,
         "images": task.images.description if task.images else None,
-        "device": device_name("cpu"),
-        "versions": versions(),
-        "commit": commit(),
+        **provenance(),
         "inputs": task.inputs,
         "output_sha256": sha256(content),
     }

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from paperlib.book.notebooks import find_notebooks, read_notebook
 from paperlib.book.tasks import ImagesChoice, Task, sha256
 from paperlib.system.errors import InputError
 from paperlib.system.files import hash_files
+from paperlib.system.imports import imported_files
 from paperlib.system.validation import check_choice
 
 PROFILES = ("smoke", "laptop", "paper")
@@ -49,10 +51,7 @@ def plan(
 
     with_images = {name for name in sources if entries[name].get("images", True)}
     choice = choose_images(images, download=download) if with_images else None
-    shared = {
-        "paperlib": hash_files(root, (root / "paperlib").rglob("*.py")),
-        "environment": sha256((root / "constraints.txt").read_bytes()),
-    }
+    shared = {"environment": sha256((root / "constraints.txt").read_bytes())}
     tasks = []
     for name in sources:
         task_images = choice if name in with_images else None
@@ -121,14 +120,23 @@ def _make_task(
     shared_inputs: dict[str, str],
 ) -> Task:
     source, parameters = root / "book" / f"{name}.md", settings["parameters"]
-    check_parameters(read_notebook(source), parameters, f"book/{name}.md at profile {profile}")
+    notebook = read_notebook(source)
+    check_parameters(notebook, parameters, f"book/{name}.md at profile {profile}")
+    modules = imported_files(_plain_code(notebook), root)
     inputs = {
         "source": sha256(source.read_bytes()),
         "parameters": sha256(json.dumps(parameters, sort_keys=True).encode()),
         "images": f"{images.source} {images.sha256}" if images else "not used",
         **shared_inputs,
+        **{path.relative_to(root).as_posix(): sha256(path.read_bytes()) for path in sorted(modules)},
     }
     return Task(root, name, profile, parameters, float(settings["minutes"]), images, inputs)
+
+
+def _plain_code(notebook: NotebookNode) -> str:
+    """The code of all cells, with IPython's own commands as Python."""
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return "\n".join(map(TransformerManager().transform_cell, cells))
 
 
 def check_parameters(notebook: NotebookNode, parameters: dict[str, Any], where: str) -> None:

@@ -72,6 +72,10 @@ class Task:
         changed = [name for name, digest in self.inputs.items() if manifest["inputs"].get(name) != digest]
         if not changed and manifest["output_sha256"] != sha256(self.output.read_bytes()):
             return ["executed notebook changed"]
+        modules = [name for name in changed if name.startswith("paperlib/")]
+        if len(modules) > 2:
+            others = [name for name in changed if name not in modules]
+            changed = [*others, f"{len(modules)} modules of paperlib"]
         return [f"{name} changed" for name in changed]
 
 

@@ -1,15 +1,5 @@
 """Data: natural images, and patches of them."""
 
-from paperlib.data.download import cache_folder, fetch_olshausen
-from paperlib.data.images import Images, load_images
-from paperlib.data.patches import PatchSampler
-from paperlib.data.whitening import whiten
+import lazy_loader
 
-__all__ = [
-    "Images",
-    "PatchSampler",
-    "cache_folder",
-    "fetch_olshausen",
-    "load_images",
-    "whiten",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

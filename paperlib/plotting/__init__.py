@@ -4,29 +4,6 @@ Functions take numbers and return a matplotlib `Figure`; none of them computes r
 Notebooks show the figure that a cell ends with.
 """
 
-from paperlib.plotting.fields import compare_columns, compare_fields, plot_fields
-from paperlib.plotting.learning import (
-    plot_history,
-    plot_learning_curves,
-    plot_overview,
-    plot_prior_scales,
-)
-from paperlib.plotting.style import Table, new_figure
-from paperlib.plotting.theory import Panel, plot_lines, plot_plane, plot_samples, plot_terms
+import lazy_loader
 
-__all__ = [
-    "Panel",
-    "Table",
-    "compare_columns",
-    "compare_fields",
-    "new_figure",
-    "plot_fields",
-    "plot_history",
-    "plot_learning_curves",
-    "plot_lines",
-    "plot_overview",
-    "plot_plane",
-    "plot_prior_scales",
-    "plot_samples",
-    "plot_terms",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,18 +15,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-import torch
 
 from paperlib.data import Images
 from paperlib.system.errors import InputError
 from paperlib.system.files import find_root, write_atomically
-from paperlib.system.provenance import code_hash, commit, device_name, versions
+from paperlib.system.provenance import code_hash, provenance, qualified_name
 
 SCHEMA = 1
 FIELDS = (
@@ -51,6 +51,11 @@ class Record:
     numbers: dict[str, Any]
     arrays: dict[str, np.ndarray]
     provenance: dict[str, Any]
+
+    @property
+    def experiment(self) -> str:
+        """Name of the function that computed it, at the time."""
+        return self.provenance["experiment"]
 
     @property
     def seconds(self) -> float:
@@ -89,7 +94,8 @@ class Results:
         ----------
         experiment : callable
             ``experiment(**config)`` or, where it has a parameter of that name, ``experiment(images=images,
-            **config)``; returns an `Outcome` that depends on nothing else.
+            **config)``; returns an `Outcome` that depends on nothing else.  It is in a module; what
+            `functools.partial` has given it says the configuration, too.
         configs : mapping
             Name of the record, which is its file's name → configuration, plain values only.
         images : Images, optional
@@ -102,7 +108,7 @@ class Results:
         """
         if ("images" in signature(experiment).parameters) != (images is not None):
             raise InputError(
-                f"{experiment.__name__} and its images do not fit: give images where it uses them."
+                f"{_name(experiment)} and its images do not fit: give images where it uses them."
             )
         if wrong := [name for name in configs if Path(name).name != name or name.startswith(".")]:
             raise InputError(f"{wrong[0]!r} cannot be the name of a record's file.")
@@ -119,25 +125,22 @@ class Results:
         if path is None or not path.is_file():
             return None
         record = read_record(path)
-        asked = {"experiment": experiment.__name__, "images": _identity(images)}
-        same = record.config == config and all(record.provenance[key] == asked[key] for key in asked)
+        asked = [config, _name(experiment), _identity(images)]
+        if asked != [record.config, self._moved(record.experiment), record.provenance["images"]]:
+            return None
         made_here = self._mark(name).is_file() and self._mark(name).read_text() == _digest(path)
-        if same and (self.reuse or (made_here and record.provenance["code"] == code_hash())):
-            return record
-        return None
+        current = made_here and record.provenance["code"] == code_hash(_function(experiment))
+        return record if self.reuse or current else None
 
     def _compute(self, name: str, experiment: Callable, config: dict, images: Images | None) -> Record:
         started, clock, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         outcome = experiment(**config) if images is None else experiment(images=images, **config)
-        provenance = {
+        origin = {
             "schema": SCHEMA,
-            "experiment": experiment.__name__,
+            "experiment": _name(experiment),
             "images": _identity(images),
-            "commit": commit(),
-            "code": code_hash(),
-            "device": device_name("cpu"),
-            "threads": torch.get_num_threads(),
-            "versions": versions(),
+            "code": code_hash(_function(experiment)),
+            **provenance(),
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - clock, 2),
             "cpu_seconds": round(time.process_time() - cpu, 2),
@@ -145,7 +148,7 @@ class Results:
         }
         arrays = {key: np.asarray(value, dtype=np.float16) for key, value in outcome.arrays.items()}
         numbers = json.loads(json.dumps(outcome.numbers, allow_nan=False))
-        record = Record(config, numbers, arrays, provenance)
+        record = Record(config, numbers, arrays, origin)
         if self.folder is not None:
             path = self.folder / f"{name}.json"
             write_record(path, record)
@@ -156,9 +159,23 @@ class Results:
     def _mark(self, name: str) -> Path:
         """Hash of a record that this checkout computed; `make clean` forgets it."""
         assert self.folder is not None  # else there are no records to mark
-        results = next(path for path in self.folder.parents if path.name == "results")
-        root = results.parent
+        root = self._results.parent
         return root / "_build" / self.folder.relative_to(root) / name
+
+    def _moved(self, experiment: str) -> str:
+        """Today's name of the function that computed a record, as results/moved.json has it."""
+        table = self._results / "moved.json"
+        moved = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else {}
+        return moved.get(experiment, experiment)
+
+    @property
+    def _results(self) -> Path:
+        """The folder `results` that the records are in, at whatever depth."""
+        assert self.folder is not None  # else there are no records
+        for path in self.folder.parents:
+            if path.name == "results":
+                return path
+        raise InputError(f"Records are kept in a folder below one called results, and {self.folder} is not.")
 
 
 def results_folder(profile: str = "paper") -> Path:
@@ -218,6 +235,14 @@ def write_record(path: Path, record: Record) -> None:
     ordered = {key: content[key] for key in FIELDS}
     text = json.dumps(ordered, indent=1, ensure_ascii=False) + "\n"
     write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _function(experiment: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    return experiment.func if isinstance(experiment, partial) else experiment
+
+
+def _name(experiment: Callable[..., Outcome]) -> str:
+    return qualified_name(_function(experiment))
 
 
 def _identity(images: Images | None) -> dict[str, str] | None:

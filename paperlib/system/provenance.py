@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import platform
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from paperlib.system.errors import InputError
 from paperlib.system.files import hash_files
+from paperlib.system.imports import imported_files
+
+
+def provenance(device: str = "cpu") -> dict[str, Any]:
+    """What every result says about its origin: the device, threads, versions and the commit.
+
+    Parameters
+    ----------
+    device : str
+        What it was computed on, ``cpu`` or ``cuda``.
+    """
+    return {
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "commit": commit(),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -36,10 +58,24 @@ def commit() -> str | None:
 
 
 @cache
-def code_hash() -> str:
-    """Hash of paperlib's own sources."""
-    package = Path(__file__).parents[1]
-    return hash_files(package, package.rglob("*.py"))
+def code_hash(function: Callable[..., Any]) -> str:
+    """Hash of the module that defines a function and of what it imports of paperlib, however indirectly.
+
+    Raises
+    ------
+    InputError
+        If the function is not in a file.
+    """
+    module = inspect.getmodule(function)
+    if module is None or not getattr(module, "__file__", None):
+        raise InputError(f"{function.__qualname__} is defined in a page or a shell; put it into a module.")
+    code, root = inspect.getsource(module), Path(__file__).parents[2]
+    return hashlib.sha256(f"{code}\0{hash_files(root, imported_files(code, root))}".encode()).hexdigest()
+
+
+def qualified_name(function: Callable[..., Any]) -> str:
+    """Module and name of a function, with a dot between them."""
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def device_name(device: str) -> str:

@@ -4,19 +4,6 @@
 like any dictionary: `paperlib.papers.sparse_codes.sparsenet.experiment`.
 """
 
-from paperlib.models.sparse_coding.baselines.scikit_learn import (
-    learn_ica,
-    learn_minibatch_dictionary,
-    learn_pca,
-)
-from paperlib.models.sparse_coding.baselines.sparsenet import (
-    Cost,
-    SparsenetResult,
-    fit_sparsenet,
-    infer_codes,
-)
+import lazy_loader
 
-__all__ = [
-    "Cost", "SparsenetResult", "fit_sparsenet", "infer_codes", "learn_ica", "learn_minibatch_dictionary",
-    "learn_pca",
-]  # fmt: skip
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -41,19 +42,22 @@ def collect_codes(
     dict
         Their configuration is that of the run, the `dictionary`'s hash and `n_codes`.
     """
-
-    def measure_codes(*, images: Images, run: str, patch_size: int, n_codes: int, **_: object) -> Outcome:
-        x = PatchSampler(images, patch_size, TEST_SEED).draw(n_codes)
-        fields = torch.from_numpy(learned[run].arrays["dictionary"].astype("f4"))
-        return Outcome(code_sparseness(x, normalize_columns(fields)))
-
     configs = {}
     for run, record in learned.items():
         name, _, seed = run.rpartition("-")
         digest = hashlib.sha256(record.arrays["dictionary"].tobytes()).hexdigest()
         own = {"run": run, "dictionary": digest, "n_codes": n_codes}
         configs[f"{name}-codes-{seed}"] = record.config | own
-    return results.collect(measure_codes, configs, images)
+    return results.collect(partial(measure_codes, learned), configs, images)
+
+
+def measure_codes(
+    learned: Mapping[str, Record], *, images: Images, run: str, patch_size: int, n_codes: int, **_: object
+) -> Outcome:
+    """`code_sparseness` of the dictionary that `run` has `learned`, on `n_codes` patches of `images`."""
+    x = PatchSampler(images, patch_size, TEST_SEED).draw(n_codes)
+    fields = torch.from_numpy(learned[run].arrays["dictionary"].astype("f4"))
+    return Outcome(code_sparseness(x, normalize_columns(fields)))
 
 
 def code_sparseness(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"]) -> dict[str, float]:

@@ -1,0 +1,13 @@
+"""Learning with entropy-based ELBOs: methods, and papers on them that a book reproduces.
+
+`paperlib.elbo` holds entropies, posteriors and annealing, `paperlib.data` what is learned from,
+`paperlib.models` the generative models with their inference and learning, `paperlib.plotting` figures and
+tables, `paperlib.records` and `paperlib.runs` results with their provenance, `paperlib.papers` each paper's
+experiments and claims, `paperlib.book` the pages.  The names below are what most programs need; each is
+imported when it is first used.
+"""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

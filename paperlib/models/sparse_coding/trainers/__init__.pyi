@@ -1,0 +1,11 @@
+from .amortized import AmortizedResult as AmortizedResult
+from .amortized import AmortizedState as AmortizedState
+from .amortized import fit_amortized as fit_amortized
+from .amortized import infer_amortized as infer_amortized
+from .em import EMState as EMState
+from .em import fit_em as fit_em
+from .joint import fit_jointly as fit_jointly
+from .monte_carlo import fit_monte_carlo as fit_monte_carlo
+from .paper_em import fit_paper_em as fit_paper_em
+from .restarts import fit_restarts as fit_restarts
+from .result import FitResult as FitResult
