@@ -7,7 +7,12 @@ experiments and claims, `paperlib.book` the pages.  The names below are what mos
 imported when it is first used.
 """
 
+import sys
+
 import lazy_loader
 
+from paperlib.system.moved import MovedModules
+
+sys.meta_path.insert(0, MovedModules())  # before the finder of files, which would load them twice
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,6 +5,7 @@ from .elbo.annealing import schedule as schedule
 from .elbo.posteriors import DiagonalGaussian as DiagonalGaussian
 from .elbo.posteriors import FullGaussian as FullGaussian
 from .elbo.posteriors import LowRankGaussian as LowRankGaussian
+from .models.contract import Model as Model
 from .models.sparse_coding.bars import bars as bars
 from .models.sparse_coding.estimator import SparseCoder as SparseCoder
 from .models.sparse_coding.inference import fit_posterior as fit_posterior

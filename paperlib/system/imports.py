@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from paperlib.system.moved import new_name
+
 PACKAGE = "paperlib"
 Name = tuple[str, ...]
 
@@ -64,6 +66,7 @@ def _files(module: Name, name: str, root: Path) -> Iterator[Path]:
     """Files that run when `name` is taken from a module, or the module itself where it is empty."""
     if module[:1] != (PACKAGE,):
         return
+    module = tuple(new_name(".".join(module)).split("."))
     folders = [root.joinpath(*module[:end]) for end in range(1, len(module) + 1)]
     files = [folder / "__init__.py" for folder in folders] + [folders[-1].with_suffix(".py")]
     yield from filter(Path.is_file, files)
