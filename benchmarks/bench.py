@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from paperlib.data import Images, PatchSampler, load_images
+from paperlib.elbo.history import Snapshot
 from paperlib.models.sparse_coding.baselines import fit_sparsenet, learn_minibatch_dictionary
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.model import normalize_columns
@@ -141,9 +142,8 @@ def learn_with(fit: Callable, x: Tensor, n_latents: int, **options) -> Curve:
     """Dictionaries after every epoch and at the end; the time of keeping them is not counted."""
     points = []
 
-    def keep(state) -> None:
-        dictionary = state.model.dictionary if hasattr(state, "model") else state.dictionary
-        points.append((state.history[-1]["seconds"], normalize_columns(dictionary.detach().clone())))
+    def keep(now: Snapshot) -> None:
+        points.append((now.history[-1]["seconds"], normalize_columns(now.dictionary.detach().clone())))
 
     result = fit(
         x, n_latents, generator=torch.Generator().manual_seed(0), callback=keep, progress=False, **options
@@ -156,8 +156,8 @@ def learn_with_sklearn(x: Tensor, n_latents: int, alpha: float) -> Curve:
     """MiniBatchDictionaryLearning on one thread; its penalty alpha is what the user would have to search."""
     points, started = [], time.perf_counter()
 
-    def keep(dictionary: Tensor) -> None:
-        points.append((time.perf_counter() - started, dictionary))
+    def keep(now: Snapshot) -> None:
+        points.append((time.perf_counter() - started, now.dictionary))
 
     with threadpool_limits(1):  # NumPy's threads, which PyTorch's setting does not reach
         learn_minibatch_dictionary(x, n_latents, alpha=alpha, n_epochs=SKLEARN_EPOCHS, callback=keep)
@@ -169,9 +169,9 @@ def learn_with_sparsenet(images: Images, sizes: Profile) -> Curve:
     n_batches = SPARSENET_EPOCHS * sizes.patches // SPARSENET_BATCH
     points, started = [], time.perf_counter()
 
-    def keep(batch: int, weights: Tensor) -> None:
-        if batch % (n_batches // SPARSENET_EPOCHS) == 0:
-            points.append((time.perf_counter() - started, normalize_columns(weights)))
+    def keep(now: Snapshot) -> None:
+        if now.step % (n_batches // SPARSENET_EPOCHS) == 0:
+            points.append((time.perf_counter() - started, now.dictionary))
 
     fit_sparsenet(
         images, sizes.patch_size, sizes.latents, n_batches=n_batches, batch_size=SPARSENET_BATCH,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from inspect import signature
 
-from paperlib.models.sparse_coding.trainers.em import FAMILIES, fit_em
+from paperlib.models.sparse_coding.settings import EMSettings
+from paperlib.models.sparse_coding.trainers.em_step import TREATMENTS
 
-BATCH_SIZE = signature(fit_em).parameters["batch_size"].default
+BATCH_SIZE = EMSettings.batch_size
 NUMBER = 4  # bytes, float32
 
 
@@ -58,8 +58,8 @@ def visit_cost(family: str, n_features: int, n_latents: int, n_steps: int | None
         Iterations of the E-step; `fit_em`'s default if not given.
     """
     d, h = n_features, n_latents
-    steps = FAMILIES[family].n_steps if n_steps is None else n_steps
-    block = min(BATCH_SIZE, FAMILIES[family].share)  # patches of which W̃ᵀW̃ is taken once
+    steps = TREATMENTS[family].n_steps if n_steps is None else n_steps
+    block = min(BATCH_SIZE, TREATMENTS[family].share)  # patches of which W̃ᵀW̃ is taken once
     if family == "diagonal":
         # products with W̃ᵀW̃ and with the inverse of its bound, which are made once a block
         operations = 4 * steps * h**2 + (2 * d * h**2 + h**3) / block

@@ -52,7 +52,7 @@ def follow(
     x: Float[Tensor, "N D"], model: SparseCodingModel
 ) -> tuple[Float[Tensor, "K N"], Float[Tensor, "K N"]]:
     """Relative gradient and ELBO of every patch after 0 (the start), 1, ... steps."""
-    posteriors = (infer_full(x, *parameters(model), n_steps=k) for k in range(STEPS + 1))
+    posteriors = (infer_full(x, model, n_steps=k) for k in range(STEPS + 1))
     pairs = [(relative_gradient(x, q, model), elbo_of_each(x, q, model)) for q in posteriors]
     gradients, elbos = zip(*pairs, strict=True)
     return torch.stack(gradients), torch.stack(elbos)
@@ -60,12 +60,9 @@ def follow(
 
 def compare(x: Float[Tensor, "N D"], model: SparseCodingModel) -> dict:
     """Largest differences from L-BFGS in float64, which shares no code with Newton's method."""
-    dictionary, scales, variance = (value.double() for value in parameters(model))
-    found = infer_full(x, *parameters(model)).to(torch.float64)
-    optimum = infer_lbfgs(
-        x.double(), dictionary, "full", prior_scales=scales, noise_variance=variance,
-        max_iterations=REFERENCE_STEPS,
-    )  # fmt: skip
+    model64 = SparseCodingModel.unchecked(*(value.double() for value in parameters(model)))
+    found, variance = infer_full(x, model).to(torch.float64), model64.noise_variance
+    optimum = infer_lbfgs(x.double(), model64, "full", max_iterations=REFERENCE_STEPS)
     elbo = elbo_of_each(x, found, model) - elbo_of_each(x, optimum, model)
     return {
         "patches": len(x),
@@ -77,7 +74,7 @@ def compare(x: Float[Tensor, "N D"], model: SparseCodingModel) -> dict:
 
 
 def parameters(model: SparseCodingModel) -> tuple[Tensor, Tensor, Tensor]:
-    """W̃, λ and σ², in the order of `infer_full`."""
+    """W̃, λ and σ²."""
     return model.dictionary, model.prior_scales, model.noise_variance
 
 

@@ -13,6 +13,7 @@ import torch
 from costs import visit_cost
 from torch import Tensor
 
+from paperlib.elbo.history import Snapshot
 from paperlib.models.sparse_coding.trainers import fit_em
 
 IN_CACHE = 2**15  # numbers an elementwise operation is given for each thread
@@ -75,8 +76,8 @@ def epoch_seconds(x: Tensor, setting: dict, repeats: int) -> float:
     """Median over `repeats` runs of one epoch; what `fit_em` does after it is not waited for."""
     times: list[float] = []
 
-    def keep(state) -> None:
-        times.append(state.history[-1]["seconds"])
+    def keep(now: Snapshot) -> None:
+        times.append(now.history[-1]["seconds"])
         raise StopIteration
 
     with threads(setting["threads"]):

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from paperlib.data import Images
+from paperlib.elbo.encoders import Encoder
 from paperlib.elbo.posteriors import FAMILIES
 from paperlib.models.contract import elbo_of_points
 from paperlib.models.sparse_coding.bars import bars
-from paperlib.models.sparse_coding.encoders import Encoder
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import classical_elbo
 from paperlib.papers.sparse_codes.amortization.experiment import (

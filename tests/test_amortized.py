@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paperlib.elbo.annealing import KINDS
+from paperlib.elbo.encoders import Encoder
 from paperlib.elbo.posteriors import FAMILIES
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.bars import bars
-from paperlib.models.sparse_coding.encoders import Encoder
 from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal
 from paperlib.models.sparse_coding.metrics import is_recovered
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
@@ -24,12 +24,8 @@ from paperlib.models.sparse_coding.objectives import (
     optimal_noise_variance,
 )
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers.amortized import (
-    AmortizedState,
-    _Learner,
-    fit_amortized,
-    infer_amortized,
-)
+from paperlib.models.sparse_coding.trainers.amortized import fit_amortized, infer_amortized
+from paperlib.models.sparse_coding.trainers.amortized_step import AmortizedLearner, AmortizedState
 
 REFINABLE = ("diagonal", "full")
 
@@ -168,7 +164,7 @@ def test_learning_finds_orthogonal_fields(refinement_steps):
 def test_without_refinement_the_gradient_is_that_of_the_whole_objective():
     """Two gradients, the encoder's and the dictionary's, against one through everything at once."""
     x = data(40).x
-    learner = _Learner(x, 6, "low-rank", 0, None, seeded())
+    learner = AmortizedLearner(x, 6, "low-rank", 0, None, seeded())
     weights = EntropyWeights(prior=2.0)
     learner.differentiate(x, weights)
     gradients = torch.autograd.grad(
@@ -185,14 +181,12 @@ def test_without_refinement_the_gradient_is_that_of_the_whole_objective():
 def test_with_refinement_the_dictionary_has_the_gradient_of_em_and_the_encoder_its_own():
     """W̃: w_x (Σ xνᵀ − W̃ Σ(ννᵀ + T)) / Nσ², tangential to unit columns, at the refined posteriors."""
     x, weights = data(40).x, EntropyWeights(likelihood=0.3)
-    learner, plain = (_Learner(x, 6, "diagonal", n_steps, None, seeded()) for n_steps in (4, 0))
+    learner, plain = (AmortizedLearner(x, 6, "diagonal", n_steps, None, seeded()) for n_steps in (4, 0))
     learner.differentiate(x, weights)
     plain.differentiate(x, weights)
     dictionary = learner.dictionary.detach()
-    posterior = infer_diagonal(
-        x, dictionary, learner.prior_scales, learner.noise_variance, weights=weights,
-        start=learner.encoder(x).detach(), n_steps=4,
-    )  # fmt: skip
+    model = SparseCodingModel(dictionary, learner.prior_scales, learner.noise_variance)
+    posterior = infer_diagonal(x, model.annealed(weights), start=learner.encoder(x).detach(), n_steps=4)
     noise_variance = optimal_noise_variance(PosteriorStatistics.from_batch(x, posterior, dictionary))
     second_moment = posterior.mean.T @ posterior.mean + posterior.covariance().sum(0)
     gradient = x.T @ posterior.mean - dictionary @ second_moment
@@ -205,19 +199,12 @@ def test_with_refinement_the_dictionary_has_the_gradient_of_em_and_the_encoder_i
 
 def test_refinement_keeps_prior_scales_above_the_noise_while_the_prior_outweighs():
     x, weights = data(40).x, EntropyWeights(prior=3.0)
-    learner = _Learner(x, 6, "diagonal", 4, None, seeded())
+    learner = AmortizedLearner(x, 6, "diagonal", 4, None, seeded())
     start = learner.encoder(x).detach()
     learner.prior_scales = learner.noise_variance.sqrt() * torch.tensor([0.01, 0.1, 0.5, 1, 2, 3]).double()
     floored = learner.noise_variance.sqrt() * torch.tensor([1, 1, 1, 1, 2, 3]).double()
-    expected = infer_diagonal(
-        x,
-        learner.dictionary.detach(),
-        floored,
-        learner.noise_variance,
-        weights=weights,
-        start=start,
-        n_steps=4,
-    )
+    model = SparseCodingModel(learner.dictionary.detach(), floored, learner.noise_variance)
+    expected = infer_diagonal(x, model.annealed(weights), start=start, n_steps=4)
     assert torch.allclose(learner.refine(x, start, weights).mean, expected.mean)
 
 
@@ -228,9 +215,9 @@ def test_refinement_keeps_prior_scales_above_the_noise_while_the_prior_outweighs
 def test_interrupted_training_continues_to_the_same_numbers(options, stop_after):
     x, files = data(dtype=torch.float32).x, []
 
-    def save(state):
+    def save(now):
         files.append(io.BytesIO())
-        torch.save(state.to_dict(), files[-1])
+        torch.save(now.state.to_dict(), files[-1])
         files[-1].seek(0)
 
     whole = fit(x, **options, callback=save)
@@ -283,7 +270,7 @@ def test_elbo_shifts_with_the_units_of_the_data():
 
 def test_history_and_callback_follow_the_epochs():
     passes = []
-    result = fit(data().x, n_epochs=4, callback=lambda state: passes.append(state.passes))
+    result = fit(data().x, n_epochs=4, callback=lambda now: passes.append(now.state.passes))
     assert passes == [1, 2, 3, 4]
     assert [row["step"] for row in result.history] == [1, 2, 3, 4, 4]
     assert [row["phase"] for row in result.history] == 4 * ["amortized"] + ["final"]

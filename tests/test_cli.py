@@ -10,6 +10,7 @@ import pytest
 from paperlib.cli import main
 from paperlib.elbo.annealing import KINDS
 from paperlib.elbo.posteriors import FAMILIES
+from paperlib.models.sparse_coding.trainers.em_step import TREATMENTS
 
 
 @pytest.mark.parametrize("arguments", [[], ["train"], ["score"], ["reproduce"], ["data", "info"]])
@@ -41,7 +42,7 @@ for name in paperlib.__all__:
 
 @pytest.mark.parametrize(
     ("command", "option", "expected"),
-    [("train", "annealing", KINDS), ("score", "posterior", FAMILIES)],
+    [("train", "annealing", KINDS), ("train", "family", TREATMENTS), ("score", "family", FAMILIES)],
 )
 def test_choices_are_those_of_the_library(command, option, expected):
     (parameter,) = [each for each in main.commands[command].params if each.name == option]

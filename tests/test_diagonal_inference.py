@@ -14,6 +14,7 @@ from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal
 from paperlib.models.sparse_coding.inference.diagonal import cold_start, inverse_bound
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import (
     classical_elbo,
     entropy_elbo,
@@ -26,13 +27,8 @@ from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 def elbo(x, posterior, model, weights=EntropyWeights()):  # noqa: B008
     """Weighted classical ELBO whose maximizer the E-step looks for."""
     stats = PosteriorStatistics.from_batch(x, posterior, model.dictionary)
-    return float(
-        classical_elbo(
-            stats,
-            model.prior_scales / weights.prior * weights.posterior,
-            model.noise_variance / weights.likelihood * weights.posterior,
-        )
-    )
+    scales, variance = model.prior_scales / weights.prior, model.noise_variance / weights.likelihood
+    return float(classical_elbo(stats, scales * weights.posterior, variance * weights.posterior))
 
 
 def test_optimum_is_that_of_a_general_optimizer():
@@ -52,7 +48,7 @@ def test_optimum_is_that_of_a_general_optimizer():
         return error / (2 * variance) + prior - np.log(std).sum()
 
     best = minimize(loss, np.zeros(4) - 0.5, method="BFGS", options={"gtol": 1e-8})
-    posterior = infer_diagonal(x, model.dictionary, model.prior_scales, model.noise_variance, n_steps=2000)
+    posterior = infer_diagonal(x, model, n_steps=2000)
     assert np.allclose(posterior.mean[0], best.x[:2], atol=1e-6)
     assert np.allclose(posterior.std[0], np.exp(best.x[2:]), atol=1e-6)
 
@@ -62,9 +58,7 @@ def test_optimum_is_that_of_a_general_optimizer():
 )
 def test_gradient_vanishes_at_the_result(weights):
     x, model = sampled_problem()
-    posterior = infer_diagonal(
-        x, model.dictionary, model.prior_scales, model.noise_variance, weights=weights, n_steps=3000
-    )
+    posterior = infer_diagonal(x, model.annealed(weights), n_steps=3000)
     mean, log_std = posterior.mean.requires_grad_(), posterior.std.log().requires_grad_()
     stats = PosteriorStatistics.from_batch(x, DiagonalGaussian(mean, log_std.exp()), model.dictionary)
     objective = stats.count * classical_elbo(
@@ -76,16 +70,14 @@ def test_gradient_vanishes_at_the_result(weights):
 
 def test_ten_cold_steps_come_close_to_the_optimum():
     x, model = sampled_problem(n_points=200, n_features=64, n_latents=32)
-    arguments = (x, model.dictionary, model.prior_scales, model.noise_variance)
-    optimum = elbo(x, infer_diagonal(*arguments, n_steps=1000), model)
-    assert optimum - elbo(x, infer_diagonal(*arguments, n_steps=10), model) < 0.01
+    optimum = elbo(x, infer_diagonal(x, model, n_steps=1000), model)
+    assert optimum - elbo(x, infer_diagonal(x, model, n_steps=10), model) < 0.01
 
 
 def test_starts_from_no_data_if_nothing_is_given():
     x, model = sampled_problem()
-    arguments = (x, model.dictionary, model.prior_scales, model.noise_variance)
-    given = infer_diagonal(*arguments, start=cold_start(len(x), model.prior_scales, model.noise_variance))
-    plain = infer_diagonal(*arguments)
+    given = infer_diagonal(x, model, start=cold_start(len(x), model.prior_scales, model.noise_variance))
+    plain = infer_diagonal(x, model)
     assert torch.allclose(given.mean, plain.mean) and torch.allclose(given.std, plain.std)
 
 
@@ -100,10 +92,9 @@ def test_bound_on_the_curvature_has_an_inverse_where_the_gram_matrix_is_singular
 @pytest.mark.parametrize("variance", [1e-8, 1.0, 1e6])
 def test_finite_at_extreme_scales(dtype, scale, variance):
     x, model = sampled_problem(dtype=dtype)
-    posterior = infer_diagonal(
-        100 * x, model.dictionary, torch.full_like(model.prior_scales, scale),
-        torch.tensor(variance, dtype=dtype), n_steps=100,
-    )  # fmt: skip
+    scales, noise_variance = torch.full_like(model.prior_scales, scale), torch.tensor(variance, dtype=dtype)
+    extreme = SparseCodingModel(model.dictionary, scales, noise_variance)
+    posterior = infer_diagonal(100 * x, extreme, n_steps=100)
     assert torch.isfinite(posterior.mean).all()
     assert torch.isfinite(posterior.std).all() and (posterior.std > 0).all()
 

@@ -69,7 +69,7 @@ def test_same_seed_same_numbers_other_seed_others():
 def test_interrupted_training_continues_to_the_same_numbers(stop_after):
     x, _ = sparse_data(600)
     saved = []
-    whole = fit(x, annealing="prior", callback=lambda state: saved.append(copy.deepcopy(state.to_dict())))
+    whole = fit(x, annealing="prior", callback=lambda now: saved.append(copy.deepcopy(now.state.to_dict())))
     resumed = fit(x, annealing="prior", state=EMState(**saved[stop_after - 1]), seed=99)
     assert torch.equal(whole.model.dictionary, resumed.model.dictionary)
     assert [row["elbo"] for row in whole.history] == [row["elbo"] for row in resumed.history]
@@ -78,7 +78,7 @@ def test_interrupted_training_continues_to_the_same_numbers(stop_after):
 def test_interrupted_training_with_full_posteriors_continues_after_the_polish_before_them():
     x, _ = sparse_data(300)
     options, saved = {"family": "full", "n_epochs": 6}, []
-    whole = fit(x, **options, callback=lambda state: saved.append(copy.deepcopy(state.to_dict())))
+    whole = fit(x, **options, callback=lambda now: saved.append(copy.deepcopy(now.state.to_dict())))
     assert [row["phase"] for row in whole.history[:6]] == ["em"] * 4 + ["polish"] * 2
     for state in saved[2:]:
         resumed = fit(x, **options, state=EMState(**state), seed=99)
@@ -95,7 +95,7 @@ def test_data_of_its_own_for_every_epoch():
         return pieces[epoch]
 
     options = {"n_epochs": 10, "learning_rate": 0.1, "batch_size": 40}
-    whole = fit(draw, **options, callback=lambda state: saved.append(copy.deepcopy(state.to_dict())))
+    whole = fit(draw, **options, callback=lambda now: saved.append(copy.deepcopy(now.state.to_dict())))
     assert asked == list(range(10))
     assert is_recovered(whole.model.dictionary, truth.dictionary, threshold=0.95)
     assert len(whole.posterior) == 800
@@ -175,7 +175,7 @@ def test_elbo_shifts_with_the_units_of_the_data():
 def test_history_and_callback_follow_the_epochs():
     x, _ = sparse_data(500)
     passes = []
-    result = fit(x, n_epochs=4, callback=lambda state: passes.append(state.passes))
+    result = fit(x, n_epochs=4, callback=lambda now: passes.append(now.state.passes))
     assert passes == [1, 2, 3, 4]
     assert [row["step"] for row in result.history if row["phase"] == "em"] == passes
     seconds = [row["seconds"] for row in result.history]

@@ -26,18 +26,14 @@ SIZES = [(6, 4), (25, 10), (5, 9), (8, 1)]  # D, H: also more latents than dimen
 
 
 def problem(seed, n_features, n_latents, n_points=20, dtype=torch.float64):
-    """Data, dictionary, uneven prior scales and noise variance."""
+    """Data, and a model with uneven prior scales."""
     rng = np.random.default_rng(seed)
     x = torch.from_numpy(2 * rng.normal(size=(n_points, n_features)))
     dictionary = random_dictionary(rng, n_features, n_latents)
     scales = torch.from_numpy(np.exp(rng.uniform(np.log(0.05), np.log(5), size=n_latents)))
     variance = torch.tensor(np.exp(rng.uniform(np.log(0.01), np.log(1))))
-    return tuple(tensor.to(dtype) for tensor in (x, dictionary, scales, variance))
-
-
-def elbos(x, dictionary, scales, variance, posterior):
-    """The ELBO of each data point."""
-    return elbo_of_points(SparseCodingModel(dictionary, scales, variance), x, posterior)
+    x, *parameters = (tensor.to(dtype) for tensor in (x, dictionary, scales, variance))
+    return x, SparseCodingModel(*parameters)
 
 
 def curvature(mean, std, scales):
@@ -48,8 +44,9 @@ def curvature(mean, std, scales):
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("seed", range(3))
 def test_result_is_stationary(seed, sizes):
-    x, dictionary, scales, variance = problem(seed, *sizes)
-    posterior = infer_full(x, dictionary, scales, variance, n_steps=100, tolerance=1e-9)
+    x, model = problem(seed, *sizes)
+    posterior = infer_full(x, model, n_steps=100, tolerance=1e-9)
+    dictionary, scales, variance = model.dictionary, model.prior_scales, model.noise_variance
     gram = dictionary.T @ dictionary
     precision = gram / variance + torch.diag_embed(curvature(posterior.mean, posterior.std, scales))
     identity = torch.eye(sizes[1], dtype=torch.float64).expand_as(precision)
@@ -62,8 +59,9 @@ def test_result_is_stationary(seed, sizes):
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_scipy_on_mean_and_cholesky_factor(seed):
     n_latents = 4
-    x, dictionary, scales, variance = problem(seed, 6, n_latents, n_points=1)
-    w, scale, var, point = dictionary.numpy(), scales.numpy(), float(variance), x[0].numpy()
+    x, model = problem(seed, 6, n_latents, n_points=1)
+    w, scale, var = model.dictionary.numpy(), model.prior_scales.numpy(), float(model.noise_variance)
+    point = x[0].numpy()
     rows, columns = np.tril_indices(n_latents)
 
     def unpack(parameters):
@@ -79,7 +77,7 @@ def test_agrees_with_scipy_on_mean_and_cholesky_factor(seed):
         error = ((point - w @ mean) ** 2).sum() + ((w @ factor) ** 2).sum()
         return error / (2 * var) + (magnitude / scale).sum() - np.log(np.abs(np.diag(factor))).sum()
 
-    posterior = infer_full(x, dictionary, scales, variance, tolerance=1e-9)
+    posterior = infer_full(x, model, tolerance=1e-9)
     start = np.concatenate([np.zeros(n_latents), 0.3 * np.eye(n_latents)[rows, columns]])
     found = optimize.minimize(loss, start, method="BFGS", options={"gtol": 1e-7, "maxiter": 2000})
     mean, factor = unpack(found.x)
@@ -92,23 +90,21 @@ def test_agrees_with_scipy_on_mean_and_cholesky_factor(seed):
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_step_increases_the_elbo_of_every_point(seed, sizes):
-    x, dictionary, scales, variance = problem(seed, *sizes)
+    x, model = problem(seed, *sizes)
     x[0] *= 100  # an outlier
-    scales[0] = 1e-3
+    model.prior_scales[0] = 1e-3
     values = torch.stack(
-        [
-            elbos(x, dictionary, scales, variance, infer_full(x, dictionary, scales, variance, n_steps=steps))
-            for steps in range(1, 9)
-        ]
+        [elbo_of_points(model, x, infer_full(x, model, n_steps=steps)) for steps in range(1, 9)]
     )
     assert (values.diff(dim=0) >= -1e-9 * values[:-1].abs()).all()
 
 
 def test_a_few_steps_from_a_cold_start_suffice():
-    _, dictionary, _, _ = problem(0, 64, 30, dtype=torch.float32)
+    dictionary = problem(0, 64, 30, dtype=torch.float32)[1].dictionary
     scales, variance = torch.linspace(0.1, 1, 30), torch.tensor(0.01)  # as on image patches
-    x, _ = SparseCodingModel(dictionary, scales, variance).sample(1000, torch.Generator().manual_seed(0))
-    posterior = infer_full(x, dictionary, scales, variance, n_steps=8)
+    model = SparseCodingModel(dictionary, scales, variance)
+    x, _ = model.sample(1000, torch.Generator().manual_seed(0))
+    posterior = infer_full(x, model, n_steps=8)
     slope = torch.erf(posterior.mean / posterior.std / 2**0.5) / scales
     target = x @ dictionary / variance
     gradient = posterior.mean @ (dictionary.T @ dictionary) / variance - target + slope
@@ -119,13 +115,12 @@ def test_a_few_steps_from_a_cold_start_suffice():
 def test_agrees_with_lbfgs_in_float64_on_image_patches():
     patches = PatchSampler(load_images("photos"), 8, seed=0).draw(550)
     x, dictionary = patches[:50], normalize_columns(patches[-40:].T)
-    variance, scales = closed_form_scales(fit_posterior(patches, dictionary)[1], torch.float32)
-    found = infer_full(x, dictionary, scales, variance).to(torch.float64)
-    x, dictionary, scales, variance = (value.double() for value in (x, dictionary, scales, variance))
-    optimum = infer_lbfgs(
-        x, dictionary, "full", prior_scales=scales, noise_variance=variance, max_iterations=2000
-    )
-    ours, theirs = (elbos(x, dictionary, scales, variance, q) for q in (found, optimum))
+    scales, variance = closed_form_scales(fit_posterior(patches, dictionary)[1], torch.float32)
+    found = infer_full(x, SparseCodingModel(dictionary, scales, variance)).to(torch.float64)
+    x, *parameters = (value.double() for value in (x, dictionary, scales, variance))
+    model = SparseCodingModel.unchecked(*parameters)
+    optimum = infer_lbfgs(x, model, "full", max_iterations=2000)
+    ours, theirs = (elbo_of_points(model, x, q) for q in (found, optimum))
     torch.testing.assert_close(ours, theirs, atol=1e-7, rtol=0)
     for name in ("mean", "std"):
         difference = (getattr(found, name) - getattr(optimum, name)).abs().max()
@@ -133,30 +128,31 @@ def test_agrees_with_lbfgs_in_float64_on_image_patches():
 
 
 def test_any_start_leads_to_the_same_posteriors():
-    x, dictionary, scales, variance = problem(1, 25, 10)
-    cold = infer_full(x, dictionary, scales, variance, tolerance=1e-8)
+    x, model = problem(1, 25, 10)
+    cold = infer_full(x, model, tolerance=1e-8)
     start = random_posterior(np.random.default_rng(0), "full", 20, 10)
-    warm = infer_full(x, dictionary, scales, variance, start=start, n_steps=100, tolerance=1e-8)
+    warm = infer_full(x, model, start=start, n_steps=100, tolerance=1e-8)
     torch.testing.assert_close(warm.mean, cold.mean, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(warm.covariance(), cold.covariance(), atol=1e-6, rtol=1e-6)
-    again = infer_full(x, dictionary, scales, variance, start=cold, n_steps=1)
+    again = infer_full(x, model, start=cold, n_steps=1)
     torch.testing.assert_close(again.scale_tril, cold.scale_tril, atol=1e-6, rtol=1e-6)
 
 
 def test_annealing_changes_the_scales():
-    x, dictionary, scales, variance = problem(2, 6, 4)
+    x, model = problem(2, 6, 4)
     weights = EntropyWeights(posterior=2.0, prior=4.0, likelihood=0.5)
-    annealed = infer_full(x, dictionary, scales, variance, weights=weights)
-    equivalent = infer_full(x, dictionary, scales / 2, variance * 4)
+    annealed = infer_full(x, model.annealed(weights))
+    scales, variance = model.prior_scales / 2, model.noise_variance * 4
+    equivalent = infer_full(x, SparseCodingModel(model.dictionary, scales, variance))
     torch.testing.assert_close(annealed.mean, equivalent.mean)
     torch.testing.assert_close(annealed.scale_tril, equivalent.scale_tril)
 
 
 def test_points_do_not_depend_on_each_other(monkeypatch):
-    x, dictionary, scales, variance = problem(3, 6, 4)
-    together = infer_full(x, dictionary, scales, variance, tolerance=1e-8)
+    x, model = problem(3, 6, 4)
+    together = infer_full(x, model, tolerance=1e-8)
     monkeypatch.setattr(full, "CHUNK_SIZE", 3 * 4**2)
-    apart = infer_full(x, dictionary, scales, variance, tolerance=1e-8)
+    apart = infer_full(x, model, tolerance=1e-8)
     torch.testing.assert_close(apart.mean, together.mean)
     torch.testing.assert_close(apart.scale_tril, together.scale_tril)
 
@@ -165,30 +161,28 @@ def test_points_do_not_depend_on_each_other(monkeypatch):
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0, 1e6, 1e30])
 @pytest.mark.parametrize("variance", [1e-12, 1e-4, 1.0, 1e12])
 def test_extreme_scales_give_finite_posteriors(scale, variance, dtype):
-    x, dictionary, _, _ = problem(0, 6, 9, dtype=dtype)
+    x, model = problem(0, 6, 9, dtype=dtype)
     x[0], x[1] = 0, x[1] * 1e4
-    dictionary[:, 1] = dictionary[:, 0]  # a singular Gram matrix
-    scales = torch.full((9,), scale, dtype=dtype)
-    posterior = infer_full(x, dictionary, scales, torch.tensor(variance, dtype=dtype))
+    model.dictionary[:, 1] = model.dictionary[:, 0]  # a singular Gram matrix
+    scales, noise_variance = torch.full((9,), scale, dtype=dtype), torch.tensor(variance, dtype=dtype)
+    posterior = infer_full(x, SparseCodingModel(model.dictionary, scales, noise_variance))
     assert torch.isfinite(posterior.mean).all() and torch.isfinite(posterior.scale_tril).all()
     assert (posterior.scale_tril.diagonal(dim1=-2, dim2=-1) > 0).all()
 
 
 def test_zero_data_have_zero_mean():
-    _, dictionary, scales, variance = problem(0, 6, 4)
-    posterior = infer_full(torch.zeros(3, 6, dtype=torch.float64), dictionary, scales, variance)
+    _, model = problem(0, 6, 4)
+    posterior = infer_full(torch.zeros(3, 6, dtype=torch.float64), model)
     assert not posterior.mean.any()
 
 
 def test_bad_input_is_refused():
-    x, dictionary, scales, variance = problem(0, 6, 4)
+    x, model = problem(0, 6, 4)
     with pytest.raises(InputError, match="do not fit"):
-        infer_full(x[:, :5], dictionary, scales, variance)
-    with pytest.raises(InputError, match="do not fit"):
-        infer_full(x, dictionary, scales[:3], variance)
+        infer_full(x[:, :5], model)
     x[0, 0] = torch.nan
     with pytest.raises(InputError, match="NaN"):
-        infer_full(x, normalize_columns(dictionary), scales, variance)
+        infer_full(x, model)
 
 
 @pytest.mark.parametrize("size", [1, 5, 16, 17, 40, 101])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,9 @@ from problems import random_dictionary, random_posterior
 from paperlib.elbo.posteriors import FAMILIES
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.inference import infer_diagonal, infer_full, infer_lbfgs
-from paperlib.models.sparse_coding.inference.lbfgs import climb, from_free, make_optimizer, to_free
+from paperlib.models.sparse_coding.inference.lbfgs import climb, make_optimizer
 from paperlib.models.sparse_coding.model import SparseCodingModel
-from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
+from paperlib.models.sparse_coding.objectives import elbo_of_points, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.system.errors import InputError
 
@@ -27,41 +29,34 @@ WEIGHTS = EntropyWeights(posterior=1.0, prior=1.5, likelihood=0.7)
 def data():
     model = SparseCodingModel(random_dictionary(np.random.default_rng(0), 6, 4), *SCALES.values())
     x, _ = model.sample(40, torch.Generator().manual_seed(0))
-    return x, model.dictionary
+    return x, model
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_free_parameters_are_another_way_to_write_posteriors(family):
     posterior = random_posterior(np.random.default_rng(0), family, 5, 4)
-    again = from_free(family, to_free(posterior))
+    again = FAMILIES[family].from_free(posterior.to_free())
     torch.testing.assert_close(again.mean, posterior.mean)
     torch.testing.assert_close(again.covariance(), posterior.covariance())
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("weights", [EntropyWeights(), WEIGHTS])
 @pytest.mark.parametrize(
     ("family", "exact"),
-    [("diagonal", lambda *args, **kw: infer_diagonal(*args, n_steps=3000, **kw)), ("full", infer_full)],
+    [("diagonal", partial(infer_diagonal, n_steps=3000)), ("full", infer_full)],
 )
 def test_agrees_with_the_exact_e_steps(data, family, exact, weights):
-    x, dictionary = data
-    found = infer_lbfgs(x, dictionary, family, weights=weights, max_iterations=1000, **SCALES)
-    wanted = exact(x, dictionary, *SCALES.values(), weights=weights)
+    x, model = data
+    found = infer_lbfgs(x, model, family, weights=weights, max_iterations=1000)
+    wanted = exact(x, model.annealed(weights))
     torch.testing.assert_close(found.mean, wanted.mean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.covariance(), wanted.covariance(), atol=1e-4, rtol=1e-4)
 
 
 def test_richer_families_have_higher_elbos(data):
-    x, dictionary = data
+    x, model = data
     values = [
-        float(
-            classical_elbo(
-                PosteriorStatistics.from_batch(
-                    x, infer_lbfgs(x, dictionary, family, max_iterations=500, **SCALES), dictionary
-                ),
-                *SCALES.values(),
-            )
-        )
+        float(elbo_of_points(model, x, infer_lbfgs(x, model, family, max_iterations=500)).mean())
         for family in ("diagonal", "low-rank", "full")
     ]
     assert values[0] < values[1] <= values[2] + 1e-8
@@ -70,16 +65,16 @@ def test_richer_families_have_higher_elbos(data):
 @pytest.mark.parametrize("weights", [EntropyWeights(), EntropyWeights(likelihood=1.2)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_without_scales_the_entropy_elbo_is_stationary(data, family, weights):
-    x, dictionary = data
+    x, dictionary = data[0], data[1].dictionary
     posterior = infer_lbfgs(x, dictionary, family, weights=weights, max_iterations=600)
-    free = [parameter.clone().requires_grad_() for parameter in to_free(posterior)]
-    stats = PosteriorStatistics.from_batch(x, from_free(family, free), dictionary)
+    free = [parameter.clone().requires_grad_() for parameter in posterior.to_free()]
+    stats = PosteriorStatistics.from_batch(x, FAMILIES[family].from_free(free), dictionary)
     entropy_elbo(stats, weights).backward()
     assert max(float(parameter.grad.abs().max()) for parameter in free) < 1e-4
 
 
 def test_more_iterations_never_lower_the_elbo(data):
-    x, dictionary = data
+    x, dictionary = data[0], data[1].dictionary
     posterior, values = None, []
     for _ in range(5):
         posterior = infer_lbfgs(x, dictionary, "full", start=posterior, max_iterations=5)
@@ -89,20 +84,19 @@ def test_more_iterations_never_lower_the_elbo(data):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_float32_gives_finite_float32_posteriors(data, family):
-    x, dictionary = (tensor.float() for tensor in data)
+    x, dictionary = data[0].float(), data[1].dictionary.float()
     posterior = infer_lbfgs(1e3 * x, dictionary, family, max_iterations=20)
     assert posterior.mean.dtype == torch.float32
     assert torch.isfinite(posterior.mean).all() and torch.isfinite(posterior.covariance()).all()
 
 
 def test_bad_input_is_refused(data):
-    x, dictionary = data
+    x, model = data
+    dictionary = model.dictionary
     with pytest.raises(InputError, match="Unknown posterior family 'round'"):
         infer_lbfgs(x, dictionary, "round")
-    with pytest.raises(InputError, match="both prior_scales and noise_variance"):
-        infer_lbfgs(x, dictionary, noise_variance=SCALES["noise_variance"])
     with pytest.raises(InputError, match="40 of family 'full' are wanted"):
-        infer_lbfgs(x, dictionary, "full", start=infer_full(x[:5], dictionary, *SCALES.values()))
+        infer_lbfgs(x, dictionary, "full", start=infer_full(x[:5], model))
     with pytest.raises(InputError, match="max_iterations must be positive"):
         infer_lbfgs(x, dictionary, max_iterations=0)
     with pytest.raises(InputError, match="5 features, but the dictionary has 6 rows"):

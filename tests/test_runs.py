@@ -14,10 +14,11 @@ import scipy.io
 import torch
 from click.testing import CliRunner
 
-from paperlib import runs
 from paperlib.cli import main
 from paperlib.data import Images, PatchSampler, load_images
 from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.runs.folder import load_checkpoint
+from paperlib.runs.scoring import score
 from paperlib.system.errors import InputError
 from paperlib.system.files import write_atomically
 
@@ -103,7 +104,7 @@ def test_metrics_hold_all_that_explains_the_result(finished):
     assert 0 < metrics["gini"] < 1 and metrics["dead_fields"] == 0
     assert metrics["seconds"] > 0 and metrics["patches_per_second"] > 0
     assert metrics["images"]["source"] == "file texture.npy" and len(metrics["images"]["sha256"]) == 64
-    assert metrics["config"]["latents"] == 8 and metrics["versions"]["torch"] == torch.__version__
+    assert metrics["config"]["n_latents"] == 8 and metrics["versions"]["torch"] == torch.__version__
     assert "commit" in metrics
 
 
@@ -232,14 +233,14 @@ def test_training_with_full_posteriors_is_judged_by_them(image_file, tmp_path):
     result = invoke("score", str(tmp_path / "full" / "dictionary.npy"), "--images", image_file,
                     "--patches", "300", "--posterior", "full", "--json")  # fmt: skip
     assert trained["elbo"] == pytest.approx(json.loads(result.stdout)["elbo"], abs=2)
-    assert trained["config"]["posterior"] == "full" and 0 < trained["gini"] < 1
+    assert trained["config"]["family"] == "full" and 0 < trained["gini"] < 1
 
 
 BAD_TRAINING = {
     "no latents": (["--latents", "0"], "latents must be positive, not 0"),
     "no patches": (["--patches", "0"], "patches must be positive, not 0"),
     "no epochs": (["--epochs", "0"], "epochs must be positive, not 0"),
-    "negative seed": (["--seed", "-1"], "seed and polish must be 0 or more"),
+    "negative seed": (["--seed", "-1"], "seed must be 0 or more"),
     "patch larger than the image": (["--patch-size", "65"], "do not fit into image 0"),
     "unknown device": (["--device", "tpu"], "Unknown device 'tpu'"),
     "unknown annealing": (["--annealing", "steel"], "'steel' is not one of"),
@@ -322,18 +323,18 @@ def test_a_checkpoint_with_code_inside_is_not_run(finished, image_file, tmp_path
 
     torch.save(Bomb(), tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="not a checkpoint"):
-        runs.load_checkpoint(tmp_path / "checkpoint.pt", "cpu")
+        load_checkpoint(tmp_path / "checkpoint.pt", "cpu")
     assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.skipif(not OLSHAUSEN.exists(), reason="the whitened images of Olshausen & Field are not here")
 def test_learned_fields_beat_random_ones_on_the_real_images():
     images = Images(tuple(np.load(OLSHAUSEN)), "olshausen")
-    rows = runs.PatchSampler(images, 8, 0).draw(2000)
+    rows = PatchSampler(images, 8, 0).draw(2000)
     generator = torch.Generator().manual_seed(0)
-    learned = runs.fit_em(
+    learned = fit_em(
         rows, 32, n_epochs=5, polish=5, generator=generator, progress=False
     ).model.dictionary
     random = torch.randn(64, 32, generator=generator)
-    scores = [runs.score(fields, images, patches=1000, seed=5)["elbo"] for fields in (learned, random)]
+    scores = [score(fields, images, n_patches=1000, seed=5)["elbo"] for fields in (learned, random)]
     assert scores[0] > scores[1] + 5

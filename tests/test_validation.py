@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from paperlib.models.sparse_coding.inference import E_STEPS
+from paperlib.models.sparse_coding.inference import e_step
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_counts, check_data, check_positive, check_training_data
@@ -31,9 +31,7 @@ def test_zeros_can_be_inferred_from_but_not_learned_from():
     check_data(torch.zeros(3, 4), n_features=4)
     model = SparseCodingModel(torch.eye(4), torch.ones(4), torch.tensor(0.1))
     for family in ("diagonal", "low-rank", "full"):
-        posterior = E_STEPS[family](
-            torch.zeros(3, 4), model.dictionary, model.prior_scales, model.noise_variance, start=None
-        )
+        posterior = e_step(family)(torch.zeros(3, 4), model, start=None)
         assert posterior.mean.abs().max() < 1e-4
 
 

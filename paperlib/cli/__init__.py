@@ -14,7 +14,7 @@ import click
 
 from paperlib.cli.data import data
 from paperlib.cli.reproduce import reproduce
-from paperlib.cli.score import score
+from paperlib.cli.score import score_command
 from paperlib.cli.train import train
 from paperlib.system.errors import InputError
 
@@ -30,7 +30,7 @@ class OneLineErrors(click.Group):
             context.exit(2)
 
 
-@click.group(cls=OneLineErrors, commands=[train, score, reproduce, data])
+@click.group(cls=OneLineErrors, commands=[train, score_command, reproduce, data])
 @click.version_option(package_name="paperlib")
 def main() -> None:
     """Sparse coding with entropy-based ELBOs."""

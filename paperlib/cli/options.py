@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
 import click
 
 images = click.option(
@@ -17,3 +21,25 @@ dtype = click.option(
 threads = click.option(
     "--threads", type=int, help="CPU threads, each with batches of its own (default: one a core)."
 )
+
+
+def of_settings(settings: type, *, without: Sequence[str] = ()) -> Callable[[Any], Any]:
+    """An option for each field of a dataclass of settings, named as the field, without its `n_`."""
+
+    def decorate(command: Any) -> Any:
+        for field in reversed(fields(settings)):
+            if field.name in without:
+                continue
+            name = field.metadata["option"] or field.name.removeprefix("n_").replace("_", "-")
+            kind: Any = click.Choice(field.metadata["choices"]) if field.metadata["choices"] else None
+            if isinstance(field.default, bool):
+                options: dict[str, Any] = {"is_flag": True}
+            else:
+                options = {"type": kind or (int if field.default is None else type(field.default))}
+            command = click.option(
+                f"--{name}", field.name, default=field.default, help=field.metadata["help"],
+                show_default=field.default is not None and field.default is not False, **options,
+            )(command)  # fmt: skip
+        return command
+
+    return decorate

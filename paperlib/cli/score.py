@@ -11,19 +11,19 @@ import click
 from paperlib.cli import options
 
 
-@click.command()
+@click.command("score")
 @click.argument("dictionary", type=click.Path(path_type=Path), metavar="DICT.{npy,npz,mat}")
 @options.images
-@click.option("--patches", default=10_240, show_default=True, help="Number of patches.")
+@click.option("--patches", "n_patches", default=10_240, show_default=True, help="Number of patches.")
 @click.option("--seed", default=0, show_default=True, help="Decides which patches.")
-@click.option("--posterior", default="diagonal", show_default=True,
+@click.option("--posterior", "family", default="diagonal", show_default=True,
               type=click.Choice(["diagonal", "low-rank", "full"]),
               help="Covariance of the Gaussian posteriors.")  # fmt: skip
 @options.device
 @options.dtype
 @options.threads
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def score(
+def score_command(
     dictionary: Path,
     images: str | None,
     device: str,
@@ -39,12 +39,13 @@ def score(
       paperlib score runs/first/dictionary.npy --seed 1
       paperlib score sparsenet.mat --images olshausen --posterior full --json
     """
-    from paperlib import runs
     from paperlib.data import load_images
+    from paperlib.runs.scoring import load_dictionary, score
+    from paperlib.system.devices import choose_device, use_threads
 
-    runs.use_threads(threads)
-    fields = runs.load_dictionary(dictionary, device=runs.choose_device(device), dtype=dtype)
-    result = runs.score(fields, load_images(images), **settings)
+    use_threads(threads)
+    fields = load_dictionary(dictionary, device=choose_device(device), dtype=dtype)
+    result = score(fields, load_images(images), **settings)
     click.echo(json.dumps(result, indent=2) if as_json else _as_text(result))
 
 

@@ -8,28 +8,13 @@ from typing import Any
 import click
 
 from paperlib.cli import options
+from paperlib.runs.config import TrainingConfig
 
 
 @click.command()
 @options.images
-@click.option("--patch-size", default=16, show_default=True, help="Side of a patch in pixels.")
-@click.option("--patches", default=51_200, show_default=True, help="Number of patches, N.")
-@click.option("--latents", default=100, show_default=True, help="Number of latents and fields, H.")
-@click.option("--posterior", default="diagonal", show_default=True, type=click.Choice(["diagonal", "full"]),
-              help="Covariance of the Gaussian posteriors.")  # fmt: skip
-@click.option("--annealing", default="none", show_default=True,
-              type=click.Choice(["none", "prior", "likelihood", "energy"]),
-              help="Which entropy is weighted by a schedule (Eq. 17).")  # fmt: skip
-@click.option("--epochs", default=10, show_default=True, help="Passes over the patches.")
-@click.option("--batch-size", default=256, show_default=True, help="Patches a dictionary step.")
-@click.option("--learning-rate", default=0.2, show_default=True, help="First dictionary rate; falls to 0.")
-@click.option("--polish", type=int, help="Iterations of L-BFGS over all patches after the epochs "
-              "(default: 20 with diagonal posteriors, 5 with full ones).")  # fmt: skip
-@click.option("--fresh", is_flag=True, help="New patches in every epoch: --patches bounds the memory, not N.")
-@click.option("--reseed", is_flag=True, help="Between epochs, give dead fields a new direction.")
-@click.option("--seed", default=0, show_default=True, help="Decides patches, first dictionary and order.")
+@options.of_settings(TrainingConfig, without=("device", "n_steps"))
 @options.device
-@options.dtype
 @options.threads
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
@@ -58,15 +43,16 @@ def train(
       paperlib train --out runs/first --resume
       torchrun --standalone --nproc-per-node=4 --max-restarts=3 -m paperlib train --out runs/b --resume
     """
-    from paperlib import runs
     from paperlib.data import load_images
+    from paperlib.runs import training
+    from paperlib.system.devices import choose_device, use_threads
     from paperlib.system.distributed import launched_processes
 
-    runs.use_threads(threads)
-    config = runs.TrainingConfig(device=runs.choose_device(device), **settings)
+    use_threads(threads)
+    config = TrainingConfig(device=choose_device(device), **settings)
     config.check()
     with launched_processes(config.device) as processes:
-        metrics = runs.train(
+        metrics = training.train(
             config, load_images(images), out, resume=resume, processes=processes, progress=not quiet
         )
     if processes.rank > 0:

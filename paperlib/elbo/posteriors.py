@@ -1,8 +1,9 @@
 """Gaussian variational posteriors q(z) = N(ν, T), one for each data point (Section 3, Appendix D.2).
 
 Three families, one interface: diagonal T, low rank T = VVᵀ + diag(d²), and full T = LLᵀ.
-All an objective ever asks of posteriors is their means, marginal standard deviations τ, entropies and the
-sum of their covariances, so a new family is these few lines and nothing else.
+All an objective asks of posteriors is their means, marginal standard deviations τ, entropies and the sum of
+their covariances.  Optimizers ask for unconstrained parameters, encoders for outputs that make posteriors.
+A new family is one class with these, and its line in `FAMILIES`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from torch import Tensor
 from paperlib.system.errors import InputError
 
 LOG_2_PI_E = math.log(2 * math.pi * math.e)
+RANK = 5  # of low-rank posteriors, where no start says otherwise (the paper's, E.3)
+LARGEST_LOG = 30.0  # keeps exp within float32 when a line search tries too long a step
 
 Posterior = TypeVar("Posterior", bound="GaussianPosterior")
 
@@ -47,6 +50,30 @@ class GaussianPosterior(ABC):
 
     def _map(self: Posterior, function: Callable[[Tensor], Tensor]) -> Posterior:
         return type(self)(*(function(getattr(self, field.name)) for field in fields(self)))
+
+    @abstractmethod
+    def to_free(self) -> list[Tensor]:
+        """Unconstrained parameters: positive numbers as logarithms, L below its diagonal."""
+
+    @classmethod
+    @abstractmethod
+    def from_free(cls: type[Posterior], free: list[Tensor]) -> Posterior:
+        """Posteriors with these unconstrained parameters, the inverse of `to_free`."""
+
+    @classmethod
+    @abstractmethod
+    def from_marginals(cls: type[Posterior], marginals: DiagonalGaussian, gram: Tensor) -> Posterior:
+        """Posteriors to start from, with about these `marginals`; `gram` is W̃ᵀW̃ (H, H)."""
+
+    @classmethod
+    @abstractmethod
+    def from_outputs(cls: type[Posterior], mean: Tensor, deviation: Tensor, correlation: Tensor) -> Posterior:
+        """Posteriors from an encoder's outputs: ν, positive numbers (N, H), and any (N, H, `n_columns`)."""
+
+    @staticmethod
+    @abstractmethod
+    def n_columns(n_latents: int) -> int:
+        """How many numbers a latent an encoder gives for what correlates latents."""
 
     @property
     @abstractmethod
@@ -93,6 +120,26 @@ class DiagonalGaussian(GaussianPosterior):
 
     deviation: Float[Tensor, "N H"]
 
+    def to_free(self) -> list[Tensor]:
+        return [self.mean, self.deviation.log()]
+
+    @classmethod
+    def from_free(cls, free: list[Tensor]) -> DiagonalGaussian:
+        mean, logarithm = free
+        return cls(mean, _exp(logarithm))
+
+    @classmethod
+    def from_marginals(cls, marginals: DiagonalGaussian, gram: Tensor) -> DiagonalGaussian:
+        return marginals
+
+    @classmethod
+    def from_outputs(cls, mean: Tensor, deviation: Tensor, correlation: Tensor) -> DiagonalGaussian:
+        return cls(mean, deviation)
+
+    @staticmethod
+    def n_columns(n_latents: int) -> int:
+        return 0
+
     @property
     def std(self) -> Float[Tensor, "N H"]:
         return self.deviation
@@ -128,6 +175,29 @@ class LowRankGaussian(GaussianPosterior):
     factor: Float[Tensor, "N H r"]
     deviation: Float[Tensor, "N H"]
 
+    def to_free(self) -> list[Tensor]:
+        return [self.mean, self.factor, self.deviation.log()]
+
+    @classmethod
+    def from_free(cls, free: list[Tensor]) -> LowRankGaussian:
+        mean, factor, logarithm = free
+        return cls(mean, factor, _exp(logarithm))
+
+    @classmethod
+    def from_marginals(cls, marginals: DiagonalGaussian, gram: Tensor) -> LowRankGaussian:
+        # the directions that the data constrain the least (at V = 0 the gradient in V would vanish)
+        directions = torch.linalg.eigh(gram).eigenvectors[:, :RANK]
+        factor = marginals.deviation.unsqueeze(-1) * directions
+        return cls(marginals.mean, factor, marginals.deviation)
+
+    @classmethod
+    def from_outputs(cls, mean: Tensor, deviation: Tensor, correlation: Tensor) -> LowRankGaussian:
+        return cls(mean, correlation, deviation)
+
+    @staticmethod
+    def n_columns(n_latents: int) -> int:
+        return RANK
+
     @property
     def variance(self) -> Float[Tensor, "N H"]:
         return self.deviation.square() + self.factor.square().sum(-1)
@@ -159,6 +229,31 @@ class FullGaussian(GaussianPosterior):
 
     scale_tril: Float[Tensor, "N H H"]
 
+    def to_free(self) -> list[Tensor]:
+        rows, columns = _below_diagonal(self.scale_tril.shape[-1])
+        diagonal = self.scale_tril.diagonal(dim1=-2, dim2=-1)
+        return [self.mean, self.scale_tril[:, rows, columns], diagonal.log()]
+
+    @classmethod
+    def from_free(cls, free: list[Tensor]) -> FullGaussian:
+        mean, below, logarithm = free
+        rows, columns = _below_diagonal(mean.shape[-1])
+        scale_tril = torch.diag_embed(_exp(logarithm))
+        scale_tril[:, rows, columns] = below
+        return cls(mean, scale_tril)
+
+    @classmethod
+    def from_marginals(cls, marginals: DiagonalGaussian, gram: Tensor) -> FullGaussian:
+        return cls(marginals.mean, torch.diag_embed(marginals.deviation))
+
+    @classmethod
+    def from_outputs(cls, mean: Tensor, deviation: Tensor, correlation: Tensor) -> FullGaussian:
+        return cls(mean, correlation.tril(-1) + torch.diag_embed(deviation))
+
+    @staticmethod
+    def n_columns(n_latents: int) -> int:
+        return n_latents
+
     @property
     def variance(self) -> Float[Tensor, "N H"]:
         return self.scale_tril.square().sum(-1)
@@ -179,7 +274,9 @@ class FullGaussian(GaussianPosterior):
         return self.mean + (self.scale_tril @ noise).squeeze(-1)
 
 
-FAMILIES = {"diagonal": DiagonalGaussian, "low-rank": LowRankGaussian, "full": FullGaussian}
+FAMILIES: dict[str, type[GaussianPosterior]] = {
+    "diagonal": DiagonalGaussian, "low-rank": LowRankGaussian, "full": FullGaussian,
+}  # fmt: skip
 
 
 def check_start(start: GaussianPosterior, n_points: int, family: str) -> None:
@@ -203,6 +300,15 @@ def concatenate(posteriors: list[Posterior]) -> Posterior:
         return posteriors[0]
     family = type(posteriors[0])
     return family(*(torch.cat([getattr(p, f.name) for p in posteriors]) for f in fields(family)))
+
+
+def _exp(logarithm: Tensor) -> Tensor:
+    return logarithm.clamp(-LARGEST_LOG, LARGEST_LOG).exp()
+
+
+def _below_diagonal(size: int) -> tuple[Tensor, Tensor]:
+    rows, columns = torch.tril_indices(size, size, offset=-1)
+    return rows, columns
 
 
 def _cholesky_log_det(cholesky: Float[Tensor, "N K K"]) -> Float[Tensor, " N"]:

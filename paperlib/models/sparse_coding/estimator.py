@@ -18,12 +18,14 @@ from sklearn.utils import Tags, check_array, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import DiagonalGaussian, concatenate
 from paperlib.models.contract import elbo_of_points
 from paperlib.models.sparse_coding.inference import infer_diagonal
 from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.models.sparse_coding.settings import EMSettings
 from paperlib.models.sparse_coding.trainers import EMState, fit_em
-from paperlib.models.sparse_coding.trainers.em import initial_state
+from paperlib.models.sparse_coding.trainers.em_state import initial_state
 from paperlib.models.sparse_coding.trainers.running import newest_share
 from paperlib.system.errors import InputError
 
@@ -31,7 +33,7 @@ DTYPES = ["float64", "float32"]  # the first one is for all other data
 BATCH_SIZE = 2_048  # bounds working memory; results do not depend on it
 # Of an `EMState`: what training goes on from, besides the dictionary.
 RUNNING = ("iterate", "velocity", "usage", "noise_variance", "prior_scales", "random_state")
-E_STEPS = 100  # ends within 1e-7 nats of the optimum unless fields nearly coincide
+N_STEPS = 100  # ends within 1e-7 nats of the optimum unless fields nearly coincide
 
 
 class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -52,8 +54,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Passes of `fit` over the data.
     batch_size, learning_rate : int, float
         Minibatch and first dictionary rate, which falls to 0 over `fit` and over each call of `partial_fit`.
-    polish : int
-        Iterations of L-BFGS on the dictionary at the end of `fit`; 0 for none.
+    polish : int, optional
+        Iterations of L-BFGS on the dictionary at the end of `fit`; 0 for none, 20 if not given.
     random_state : int, RandomState instance, optional
         Source of the first dictionary and of the order of visits.
 
@@ -89,11 +91,11 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self,
         n_components=None,
         *,
-        annealing="none",
-        n_epochs=10,
-        batch_size=256,
-        learning_rate=0.2,
-        polish=20,
+        annealing=EMSettings.annealing,
+        n_epochs=EMSettings.n_epochs,
+        batch_size=EMSettings.batch_size,
+        learning_rate=EMSettings.learning_rate,
+        polish=EMSettings.polish,
         random_state=None,
     ):
         self.n_components = n_components
@@ -148,8 +150,11 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         first = not hasattr(self, "components_")
         x = self._to_tensor(X, reset=first)
         state = self._first_state(x) if first else self._last_state(x)
-        # kept after the pass: what `fit_em` ends with makes λ and σ² those of `x` alone
-        self._train(state, lambda epoch: x, n_epochs=1, polish=0, callback=self._keep_running)
+
+        def keep(now: Snapshot) -> None:  # after the pass: `fit_em` ends with λ and σ² of `x` alone
+            self._keep_running(now.state)
+
+        self._train(state, lambda epoch: x, n_epochs=1, polish=0, callback=keep)
         newest, share = (state.prior_scales, state.noise_variance), newest_share(len(x), state.seen)
         if not first:
             present = torch.tensor(self.prior_scales_), torch.tensor(self.noise_variance_, dtype=x.dtype)
@@ -158,7 +163,9 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if first:
             self.n_iter_, self.history_ = 0, []
         self.n_iter_ += 1
-        self.history_.append({**state.history[0], "step": self.n_iter_})
+        before = self.history_[-1]["seconds"] if self.history_ else 0.0
+        row = state.history[0]
+        self.history_.append({**row, "step": self.n_iter_, "seconds": before + row["seconds"]})
         return self
 
     def transform(self, X: object) -> np.ndarray:
@@ -276,7 +283,6 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             mean=x.new_empty(0, len(self.components_)),
             std=x.new_empty(0, len(self.components_)),
             seen=self._seen,
-            seconds=self.history_[-1]["seconds"],
         )
 
     def _train(self, state: EMState, x: Tensor | Callable[[int], Tensor], **options: Any) -> None:
@@ -305,7 +311,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 def _posterior(x: Float[Tensor, "N D"], model: SparseCodingModel) -> DiagonalGaussian:
     return concatenate(
         [
-            infer_diagonal(batch, model.dictionary, model.prior_scales, model.noise_variance, n_steps=E_STEPS)
+            infer_diagonal(batch, model, n_steps=N_STEPS)
             for batch in x.split(BATCH_SIZE)
         ]
     )

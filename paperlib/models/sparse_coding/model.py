@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.posteriors import GaussianPosterior
-from paperlib.elbo.terms import EntropyTerms
+from paperlib.elbo.terms import EntropyTerms, EntropyWeights
 from paperlib.models.contract import Model
 from paperlib.models.sparse_coding.objectives import (
     classical_elbo,
@@ -60,6 +60,33 @@ class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
         scales = torch.cat([self.prior_scales, self.noise_variance.reshape(1)])
         if not (torch.isfinite(scales).all() and (scales > 0).all()):
             raise InputError("prior_scales and noise_variance must be positive and finite.")
+
+    @classmethod
+    def unchecked(
+        cls,
+        dictionary: Float[Tensor, "D H"],
+        prior_scales: Float[Tensor, " H"],
+        noise_variance: Float[Tensor, ""],
+    ) -> SparseCodingModel:
+        """Model of tensors that a trainer itself made: checks take time, and a GPU would wait for them."""
+        model = object.__new__(cls)
+        vars(model).update(
+            dictionary=dictionary, prior_scales=prior_scales, noise_variance=noise_variance
+        )
+        return model
+
+    def annealed(self, weights: EntropyWeights) -> SparseCodingModel:
+        """Model whose posteriors are those that `weights` of the entropies ask for (Eq. 17).
+
+        Divided by w_q, the weighted objective is the ELBO with λ w_q/w_p and σ² w_q/w_x in place of λ and σ².
+        """
+        if weights == EntropyWeights():
+            return self
+        return self.unchecked(
+            self.dictionary,
+            self.prior_scales * (weights.posterior / weights.prior),
+            self.noise_variance * (weights.posterior / weights.likelihood),
+        )
 
     @property
     def n_features(self) -> int:

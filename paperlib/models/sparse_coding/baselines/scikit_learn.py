@@ -7,7 +7,6 @@ centered or scaled beyond what a learner does itself.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from sklearn.decomposition import PCA, FastICA, MiniBatchDictionaryLearning
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from paperlib.elbo.history import Callback, Snapshot
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_positive, check_training_data
@@ -30,7 +30,7 @@ def learn_minibatch_dictionary(
     alpha: float,
     n_epochs: int = 3,
     seed: int = 0,
-    callback: Callable[[Float[Tensor, "D _"]], None] | None = None,
+    callback: Callback | None = None,
 ) -> Float[Tensor, "D _"]:
     """Online dictionary learning (Mairal et al. 2009): ½‖x − W̃z‖² + α‖z‖₁ over codes and dictionary.
 
@@ -50,7 +50,7 @@ def learn_minibatch_dictionary(
     seed : int
         Of the first dictionary and of the order.
     callback : callable, optional
-        Called with the dictionary after every epoch.
+        Called with a `Snapshot` after every epoch.
 
     Raises
     ------
@@ -63,12 +63,12 @@ def learn_minibatch_dictionary(
         n_latents, alpha=alpha, batch_size=BATCH_SIZE, fit_algorithm="cd", random_state=seed
     )
     data, generator = x.double(), torch.Generator().manual_seed(seed)
-    for _ in range(n_epochs):
+    for epoch in range(1, n_epochs + 1):
         for index in torch.randperm(len(x), generator=generator).split(BATCH_SIZE):
             learner.partial_fit(data[index].numpy())
         dictionary = _unit_columns(learner.components_.T, x)
         if callback is not None:
-            callback(dictionary)
+            callback(Snapshot(epoch, dictionary, []))
     return dictionary
 
 

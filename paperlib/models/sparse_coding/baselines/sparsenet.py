@@ -9,7 +9,6 @@ algorithm as published; all patches of a batch are inferred at once, each with a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from scipy.stats import t
 from torch import Tensor
 
 from paperlib.data import Images
+from paperlib.elbo.history import Callback, Snapshot
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_data, check_positive
@@ -120,7 +120,7 @@ def fit_sparsenet(
     learning_rate: float | tuple[float, float] = 1.0,
     cost: Cost | None = None,
     generator: torch.Generator,
-    callback: Callable[[int, Float[Tensor, "D H"]], None] | None = None,
+    callback: Callback | None = None,
 ) -> SparsenetResult:
     """Learn a dictionary by sparsenet's algorithm.
 
@@ -141,7 +141,7 @@ def fit_sparsenet(
     generator : torch.Generator
         CPU generator of the first dictionary and of the patches.
     callback : callable, optional
-        Called after every batch with the number of batches so far and A.
+        Called with a `Snapshot` after every batch.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def fit_sparsenet(
         gains = gains * (variance / VARIANCE_GOAL) ** GAIN_EXPONENT
         weights = weights * (gains / weights.norm(dim=0))
         if callback is not None:
-            callback(batch + 1, weights)
+            callback(Snapshot(batch + 1, normalize_columns(weights), []))
     return SparsenetResult(weights, costs)
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.posteriors import DiagonalGaussian
-from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.special import SQRT_2_OVER_PI
 
 MIN_STD = 1e-6  # τ/σ below which float32 would underflow in the prior's curvature
@@ -26,33 +26,26 @@ MIN_STD = 1e-6  # τ/σ below which float32 would underflow in the prior's curva
 
 def infer_diagonal(
     x: Float[Tensor, "N D"],
-    dictionary: Float[Tensor, "D H"],
-    prior_scales: Float[Tensor, " H"],
-    noise_variance: Float[Tensor, ""],
+    model: SparseCodingModel,
     *,
-    weights: EntropyWeights | None = None,
     start: DiagonalGaussian | None = None,
     n_steps: int = 20,
 ) -> DiagonalGaussian:
-    """Improve diagonal posteriors for given λ, σ² (and annealing weights, Eq. 17) by `n_steps` steps.
+    """Improve diagonal posteriors for a model by `n_steps` steps.
 
     Parameters
     ----------
     x : tensor (N, D)
         Data.
-    dictionary, prior_scales, noise_variance : tensors (D, H), (H,), ()
-        W̃ (unit columns), λ and σ².
-    weights : EntropyWeights, optional
-        Annealing; only their ratios matter for the posterior.
+    model : SparseCodingModel
+        W̃, λ and σ², which annealing changes (`SparseCodingModel.annealed`).
     start : DiagonalGaussian, optional
         Where to start; `cold_start` if not given.
     n_steps : int
         Each step costs products with G and with the inverse of its bound (4NH² operations) and two dozen
         elementwise passes.
     """
-    weights = weights or EntropyWeights()
-    scale = prior_scales * (weights.posterior / weights.prior)
-    noise_std = (noise_variance * (weights.posterior / weights.likelihood)).sqrt()
+    dictionary, scale, noise_std = model.dictionary, model.prior_scales, model.noise_variance.sqrt()
     start = cold_start(len(x), scale, noise_std.square()) if start is None else start
 
     # in units in which σ = 1, with t = √2 τ, so that erf(ν/t) and exp(−ν²/t²) need no factors

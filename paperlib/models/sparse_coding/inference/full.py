@@ -22,8 +22,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from paperlib.elbo.posteriors import FullGaussian, GaussianPosterior, concatenate
-from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.inference.diagonal import cold_start, newton_width
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.special import (
     SQRT_2_OVER_PI,
     expected_magnitude,
@@ -40,25 +40,20 @@ LEAST_SCALE = 1e-8  # λ/σ below which squares would overflow float32
 
 def infer_full(
     x: Float[Tensor, "N _"],
-    dictionary: Float[Tensor, "D H"],
-    prior_scales: Float[Tensor, " _"],
-    noise_variance: Float[Tensor, ""],
+    model: SparseCodingModel,
     *,
-    weights: EntropyWeights | None = None,
     start: GaussianPosterior | None = None,
     n_steps: int = 30,
     tolerance: float = 1e-5,
 ) -> FullGaussian:
-    """Optimal full-covariance posteriors for given λ and σ² (and annealing weights, Eq. 17).
+    """Optimal full-covariance posteriors for a model.
 
     Parameters
     ----------
     x : tensor (N, D)
         Data.
-    dictionary, prior_scales, noise_variance : tensors (D, H), (H,), ()
-        W̃ (unit columns), λ and σ².
-    weights : EntropyWeights, optional
-        Annealing; only their ratios matter for the posterior.
+    model : SparseCodingModel
+        W̃, λ and σ², which annealing changes (`SparseCodingModel.annealed`).
     start : GaussianPosterior, optional
         Where to start: its ν and τ, so of any family; one shared ridge regression if not given.
     n_steps : int
@@ -68,30 +63,25 @@ def infer_full(
         A data point has converged when the gradient in units of its posterior's own width, τ_h |∂f/∂ν_h| and
         2 τ_h² |∂f/∂T_hh|, is below this in every coordinate.  1e-5 is about what float32 can reach.
 
-    Returns
-    -------
-    FullGaussian
-
     Raises
     ------
     InputError
-        If shapes disagree or data are not finite.
+        If data are not finite or do not fit to the model.
     """
-    if x.shape[1] != dictionary.shape[0] or prior_scales.shape[0] != dictionary.shape[1]:
+    if x.shape[1] != model.n_features:
         raise InputError(
-            f"Data {tuple(x.shape)}, dictionary {tuple(dictionary.shape)} and prior_scales "
-            f"{tuple(prior_scales.shape)} do not fit; expected (N, D), (D, H) and (H,)."
+            f"Data {tuple(x.shape)} and dictionary {tuple(model.dictionary.shape)} do not fit; "
+            "expected (N, D) and (D, H)."
         )
     if not torch.isfinite(x).all():
         raise InputError("Data contain NaN or infinite values; remove or replace them first.")
-    weights = weights or EntropyWeights()
-    noise_std = (noise_variance * (weights.posterior / weights.likelihood)).sqrt()
-    scales = prior_scales * (weights.posterior / weights.prior) / noise_std
-    chunk = max(1, CHUNK_SIZE // dictionary.shape[1] ** 2)
+    noise_std = model.noise_variance.sqrt()
+    scales = model.prior_scales / noise_std
+    chunk = max(1, CHUNK_SIZE // model.n_latents**2)
     parts = []
     for i in range(0, max(len(x), 1), chunk):
         rows = slice(i, i + chunk)
-        problem = _Problem.make(x[rows] / noise_std, dictionary, scales)
+        problem = _Problem.make(x[rows] / noise_std, model.dictionary, scales)
         state = problem.start(None if start is None else start[rows], noise_std)
         state = problem.minimize(state, n_steps, tolerance)
         parts.append(state.posterior(noise_std))

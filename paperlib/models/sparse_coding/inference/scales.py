@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import (
     entropy_elbo,
     optimal_noise_variance,
@@ -18,9 +19,8 @@ from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 
 def alternate(
-    e_step: Callable[[Float[Tensor, ""], Float[Tensor, " H"]], PosteriorStatistics],
-    noise_variance: Float[Tensor, ""],
-    prior_scales: Float[Tensor, " H"],
+    e_step: Callable[[SparseCodingModel], PosteriorStatistics],
+    model: SparseCodingModel,
     *,
     tolerance: float,
     max_rounds: int,
@@ -35,10 +35,9 @@ def alternate(
     Parameters
     ----------
     e_step : callable
-        ``e_step(noise_variance, prior_scales)`` improves the posteriors of all data, keeps them, and returns
-        their statistics.
-    noise_variance, prior_scales : tensors () and (H,)
-        σ² and λ of the first E-step.
+        ``e_step(model)`` improves the posteriors of all data, keeps them, and returns their statistics.
+    model : SparseCodingModel
+        That of the first E-step; its dictionary stays.
     tolerance : float
         Gain of a round in nats a data point.
     max_rounds : int
@@ -49,15 +48,15 @@ def alternate(
     PosteriorStatistics
         Of the last round's posteriors.
     """
-    scales = ahead = torch.cat([noise_variance.reshape(1), prior_scales]).log()
+    scales = ahead = _logarithms(model.prior_scales, model.noise_variance)
     elbo, age, share = -math.inf, 1.0, 0.0
     for _ in range(max_rounds):
-        stats = e_step(ahead[0].exp(), ahead[1:].exp())
-        noise_variance, prior_scales = closed_form_scales(stats, scales.dtype)
+        stats = e_step(SparseCodingModel.unchecked(model.dictionary, ahead[:-1].exp(), ahead[-1].exp()))
+        prior_scales, noise_variance = closed_form_scales(stats, scales.dtype)
         # where fields fit all data exactly, σ² has no limit but rounding
         if noise_variance <= torch.finfo(scales.dtype).eps ** 2 * prior_scales.square().mean():
             break
-        scales, previous = torch.cat([noise_variance.reshape(1), prior_scales]).log(), scales
+        scales, previous = _logarithms(prior_scales, noise_variance), scales
         elbo, before = float(entropy_elbo(stats)), elbo
         if elbo - before < tolerance:
             if share == 0:
@@ -69,14 +68,18 @@ def alternate(
     return stats
 
 
-def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
-    """First guess: a quarter of the data's mean square as σ², its root as every λ."""
+def _logarithms(prior_scales: Float[Tensor, " H"], noise_variance: Float[Tensor, ""]) -> Tensor:
+    return torch.cat([prior_scales, noise_variance.reshape(1)]).log()
+
+
+def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tensor, " H"], Float[Tensor, ""]]:
+    """First guess of λ and σ²: the data's root mean square, and a quarter of its square."""
     mean_square = x.square().mean()
-    return mean_square / 4, mean_square.sqrt().expand(n_latents).clone()
+    return mean_square.sqrt().expand(n_latents).clone(), mean_square / 4
 
 
 def closed_form_scales(
     stats: PosteriorStatistics, dtype: torch.dtype
-) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
-    """σ² and λ of Theorem 2 in the data's dtype."""
-    return optimal_noise_variance(stats).to(dtype), optimal_prior_scales(stats).to(dtype)
+) -> tuple[Float[Tensor, " H"], Float[Tensor, ""]]:
+    """λ and σ² of Theorem 2 in the data's dtype."""
+    return optimal_prior_scales(stats).to(dtype), optimal_noise_variance(stats).to(dtype)

@@ -1,9 +1,9 @@
 from .amortized import AmortizedResult as AmortizedResult
-from .amortized import AmortizedState as AmortizedState
 from .amortized import fit_amortized as fit_amortized
 from .amortized import infer_amortized as infer_amortized
-from .em import EMState as EMState
+from .amortized_step import AmortizedState as AmortizedState
 from .em import fit_em as fit_em
+from .em_state import EMState as EMState
 from .joint import fit_jointly as fit_jointly
 from .monte_carlo import fit_monte_carlo as fit_monte_carlo
 from .paper_em import fit_paper_em as fit_paper_em

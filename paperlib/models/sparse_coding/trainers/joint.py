@@ -8,23 +8,21 @@ shrink during learning, and above all prior annealing (`annealed_elbo`): on the 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from paperlib.elbo.annealing import schedule
+from paperlib.elbo.history import Callback, Recorder
+from paperlib.elbo.posteriors import FAMILIES
 from paperlib.elbo.terms import EntropyWeights
-from paperlib.models.sparse_coding.inference import E_STEPS
-from paperlib.models.sparse_coding.inference.lbfgs import climb, from_free, make_optimizer, to_free
-from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.models.sparse_coding.inference import e_step
+from paperlib.models.sparse_coding.inference.lbfgs import climb, make_optimizer
+from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
 from paperlib.models.sparse_coding.objectives import annealed_elbo, entropies
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers.result import FitResult, history_row
-from paperlib.system.validation import check_choice, check_positive, check_training_data
+from paperlib.models.sparse_coding.trainers.result import FitResult
+from paperlib.system.validation import check_positive, check_training_data
 
 
 def fit_jointly(
@@ -39,7 +37,7 @@ def fit_jointly(
     history: int = 20,
     tolerance: float = 1e-4,
     generator: torch.Generator,
-    callback: Callable[[dict], None] | None = None,
+    callback: Callback | None = None,
     progress: bool = True,
 ) -> FitResult:
     """Learn a dictionary by L-BFGS on all parameters of all data points at once.
@@ -67,7 +65,7 @@ def fit_jointly(
     generator : torch.Generator
         CPU generator of the first dictionary.
     callback : callable, optional
-        Called with each row of the history.
+        Called with a `Snapshot` after every call of L-BFGS.
 
     Returns
     -------
@@ -84,45 +82,42 @@ def fit_jointly(
         n_latents=n_latents, initial_width=initial_width, max_calls=max_calls,
         iterations_per_call=iterations_per_call, history=history,
     )  # fmt: skip
-    check_choice("posterior family", family, E_STEPS)
+    infer, posteriors = e_step(family), FAMILIES[family]
     annealed = [weights for weights in schedule(annealing, 10) if weights != EntropyWeights()]
 
-    started = time.perf_counter()
+    recorder = Recorder("joint", "call", len(annealed) + max_calls, progress=progress)
     dictionary = normalize_columns(torch.randn(x.shape[1], n_latents, generator=generator).to(x))
     width = initial_width * x.square().mean().sqrt()
-    posterior = E_STEPS[family](x, dictionary, width.expand(n_latents), width.square(), start=None)
-    free = [t.detach().contiguous().clone().requires_grad_() for t in (dictionary, *to_free(posterior))]
+    wide = SparseCodingModel.unchecked(dictionary, width.expand(n_latents), width.square())
+    first = (dictionary, *infer(x, wide, start=None).to_free())
+    free = [t.detach().contiguous().clone().requires_grad_() for t in first]
 
     def statistics() -> PosteriorStatistics:
         weights, *others = free
-        return PosteriorStatistics.from_batch(x, from_free(family, others), weights / weights.norm(dim=0))
+        return PosteriorStatistics.from_batch(x, posteriors.from_free(others), weights / weights.norm(dim=0))
 
-    rows: list[dict] = []
-    bar = tqdm(desc="joint L-BFGS", unit="call", disable=not progress)
+    def result() -> FitResult:
+        with torch.no_grad():
+            stats = statistics()
+        dictionary, *others = (t.detach() for t in free)
+        return FitResult.from_posterior(
+            normalize_columns(dictionary), posteriors.from_free(others), stats, recorder.rows
+        )
 
     def call(optimizer: torch.optim.LBFGS, weights: EntropyWeights) -> None:
         climb(optimizer, lambda: len(x) * annealed_elbo(statistics(), weights))
         with torch.no_grad():
             terms = entropies(statistics())
-        rows.append(history_row(len(rows) + 1, "joint", time.perf_counter() - started, terms, weights))
-        bar.update()
-        bar.set_postfix(elbo=f"{rows[-1]['elbo']:.3f}")
+        recorder.record(len(recorder.rows) + 1, "joint", terms, weights)
         if callback is not None:
-            callback(rows[-1])
-        if not torch.isfinite(terms.elbo):
-            raise FloatingPointError(
-                f"The ELBO is not finite after {len(rows)} calls of L-BFGS; use float64."
-            )
+            recorder.tell(callback, result().snapshot(len(recorder.rows)))
 
     for weights in annealed:  # each a new objective, which the curvature of the one before would mislead
         call(make_optimizer(free, iterations_per_call, history), weights)
     optimizer = make_optimizer(free, iterations_per_call, history)
     for number in range(max_calls):
         call(optimizer, EntropyWeights())
-        if number > 0 and rows[-1]["elbo"] - rows[-2]["elbo"] < tolerance:
+        if number > 0 and recorder.rows[-1]["elbo"] - recorder.rows[-2]["elbo"] < tolerance:
             break
-    bar.close()
-    with torch.no_grad():
-        stats = statistics()
-    dictionary, *others = (t.detach() for t in free)
-    return FitResult.from_posterior(normalize_columns(dictionary), from_free(family, others), stats, rows)
+    recorder.close()
+    return result()

@@ -7,13 +7,12 @@ keeps its ν and τ from visit to visit, so that the comparison is about the obj
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.annealing import schedule
+from paperlib.elbo.history import Callback
 from paperlib.elbo.posteriors import DiagonalGaussian, concatenate
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.contract import monte_carlo_elbo
@@ -37,7 +36,7 @@ def fit_monte_carlo(
     learning_rate: float = 0.015,
     posterior_rate: float = 0.3,
     generator: torch.Generator,
-    callback: Callable[[FitResult], None] | None = None,
+    callback: Callback | None = None,
     progress: bool = True,
 ) -> FitResult:
     """Learn a dictionary and diagonal Gaussian posteriors by Adam on `monte_carlo_elbo`.
@@ -62,7 +61,7 @@ def fit_monte_carlo(
     generator : torch.Generator
         CPU generator of the first dictionary, the minibatches and the samples.
     callback : callable, optional
-        Called after every epoch with the result so far; its time is not counted.
+        Called with a `Snapshot` after every epoch.
 
     Returns
     -------
@@ -84,13 +83,13 @@ def fit_monte_carlo(
         learning_rate=learning_rate, posterior_rate=posterior_rate,
     )  # fmt: skip
     free = normalize_columns(torch.randn(x.shape[1], n_latents, generator=generator).to(x))
-    noise_variance, prior_scales = initial_scales(x, n_latents)
+    prior_scales, noise_variance = initial_scales(x, n_latents)
     shared = _trainable(free, prior_scales.log(), noise_variance.log())
     order = torch.randperm(len(x), generator=generator).to(x.device)
     batches = x[order].split(batch_size)
     # leaves of their own for each minibatch: Adam leaves alone, moments and all, what has no gradient
     posteriors = [
-        _trainable(*_first_posterior(len(batch), prior_scales, noise_variance)) for batch in batches
+        _trainable(*cold_start(len(batch), prior_scales, noise_variance).to_free()) for batch in batches
     ]
     optimizer, rates = _optimizer(
         shared, posteriors, learning_rate, posterior_rate, x, n_epochs * len(batches)
@@ -102,14 +101,13 @@ def fit_monte_carlo(
         for number in torch.randperm(len(batches), generator=generator).tolist():
             for _ in range(n_steps):
                 optimizer.zero_grad()
-                elbo = monte_carlo_elbo(
-                    _model(*shared), batches[number], _posterior(*posteriors[number]), n_samples, noise
-                )
+                posterior = DiagonalGaussian.from_free(posteriors[number])
+                elbo = monte_carlo_elbo(_model(*shared), batches[number], posterior, n_samples, noise)
                 (-elbo).backward()
                 optimizer.step()
             rates.step()
         dictionary = normalize_columns(shared[0].detach())
-        posterior = concatenate([_posterior(*p).detach() for p in posteriors])[order.argsort()]
+        posterior = concatenate([DiagonalGaussian.from_free(p).detach() for p in posteriors])[order.argsort()]
         return dictionary, posterior, PosteriorStatistics.from_batch(x, posterior, dictionary)
 
     weights = schedule("none", n_epochs)
@@ -118,15 +116,6 @@ def fit_monte_carlo(
 
 def _model(free: Tensor, log_scales: Tensor, log_variance: Tensor) -> SparseCodingModel:
     return SparseCodingModel(normalize_columns(free), log_scales.exp(), log_variance.exp())
-
-
-def _posterior(mean: Tensor, log_deviation: Tensor) -> DiagonalGaussian:
-    return DiagonalGaussian(mean, log_deviation.exp())
-
-
-def _first_posterior(n_points: int, prior_scales: Tensor, noise_variance: Tensor) -> tuple[Tensor, Tensor]:
-    posterior = cold_start(n_points, prior_scales, noise_variance)
-    return posterior.mean, posterior.deviation.log()
 
 
 def _trainable(*tensors: Tensor) -> list[Tensor]:

@@ -6,7 +6,7 @@ minibatch's own optimal λ and σ² at every moment (Theorem 2), then one gradie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.annealing import schedule
+from paperlib.elbo.history import Callback
 from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior, concatenate
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.model import normalize_columns
@@ -36,7 +37,7 @@ def fit_paper_em(
     max_iterations: int = 100,
     history: int = 20,
     generator: torch.Generator,
-    callback: Callable[[FitResult], None] | None = None,
+    callback: Callback | None = None,
     progress: bool = True,
 ) -> FitResult:
     """Learn a dictionary by the paper's EM with diagonal Gaussian posteriors; the defaults are its settings.
@@ -64,8 +65,7 @@ def fit_paper_em(
     generator : torch.Generator
         CPU generator of the first dictionary.
     callback : callable, optional
-        Called after every epoch with the result so far, whose statistics (λ, σ², ELBO) are those gathered
-        during the epoch; its time is not counted.
+        Called with a `Snapshot` after every epoch; its λ and σ² are of statistics gathered during it.
 
     Returns
     -------

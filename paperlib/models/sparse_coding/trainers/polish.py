@@ -12,7 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior
-from paperlib.models.sparse_coding.inference import closed_form_scales
+from paperlib.models.sparse_coding.inference import EStep, closed_form_scales
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers.visit import summarize, visit
@@ -26,7 +27,7 @@ def polish_dictionary(
     dictionary: Float[Tensor, "D H"],
     posterior: GaussianPosterior,
     *,
-    e_step: Callable[..., GaussianPosterior],
+    e_step: EStep,
     iterations: int,
     after_evaluation: Callable[[PosteriorStatistics, bool], None] = lambda stats, improved: None,
     processes: Processes = ALONE,
@@ -42,7 +43,7 @@ def polish_dictionary(
     x, dictionary, posterior
         Data (N, D), first W̃ (D, H) and the posteriors to start from.
     e_step : callable
-        ``e_step(batch, dictionary, prior_scales, noise_variance, start=marginals)``, a few iterations.
+        ``e_step(batch, model, start=marginals)``, a few iterations.
     iterations : int
         Iterations of L-BFGS, of about one evaluation each.
     after_evaluation : callable, optional
@@ -81,7 +82,7 @@ class _Problem:
         x: Tensor,
         dictionary: Tensor,
         posterior: GaussianPosterior,
-        e_step: Callable[..., GaussianPosterior],
+        e_step: EStep,
         after_evaluation: Callable[[PosteriorStatistics, bool], None],
         processes: Processes,
     ):
@@ -89,7 +90,7 @@ class _Problem:
         self.processes = processes
         self.best = summarize(x, posterior, dictionary).total(processes)
         self.elbo = -np.inf
-        noise_variance, _ = closed_form_scales(self.best.stats, x.dtype)
+        _, noise_variance = closed_form_scales(self.best.stats, x.dtype)
         self.scale = (self.best.usage / (self.best.stats.count * noise_variance)).sqrt()
 
     def start(self) -> np.ndarray:
@@ -99,12 +100,11 @@ class _Problem:
         free = torch.from_numpy(coordinates).to(self.dictionary).view_as(self.dictionary) / self.scale
         norms = free.norm(dim=0)
         dictionary = free / norms
-        noise_variance, prior_scales = closed_form_scales(self.best.stats, dictionary.dtype)
-        trial = visit(
-            self.e_step, self.x, dictionary, prior_scales, noise_variance, self.best.marginals, BATCH_SIZE
-        ).total(self.processes)
+        scales = closed_form_scales(self.best.stats, dictionary.dtype)
+        model = SparseCodingModel.unchecked(dictionary, *scales)
+        trial = visit(self.e_step, self.x, model, self.best.marginals, BATCH_SIZE).total(self.processes)
         elbo = float(entropy_elbo(trial.stats))
-        noise_variance, _ = closed_form_scales(trial.stats, dictionary.dtype)
+        _, noise_variance = closed_form_scales(trial.stats, dictionary.dtype)
         gradient = trial.gradient / (trial.stats.count * noise_variance)
         gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
         improved = elbo > self.elbo

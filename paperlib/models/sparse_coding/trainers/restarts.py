@@ -7,22 +7,20 @@ then climbs to the top.  Where a start was bad its ELBO ends lower, so the ELBO 
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
+from paperlib.elbo.history import Recorder
 from paperlib.elbo.posteriors import GaussianPosterior
-from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.inference import fit_posterior, infer_full
 from paperlib.models.sparse_coding.objectives import entropies
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers.em import fit_em
 from paperlib.models.sparse_coding.trainers.polish import polish_dictionary
-from paperlib.models.sparse_coding.trainers.result import FitResult, history_row
+from paperlib.models.sparse_coding.trainers.result import FitResult
 from paperlib.system.parallel import one_thread
 from paperlib.system.validation import check_positive, check_training_data
 
@@ -70,38 +68,31 @@ def fit_restarts(
     """
     check_training_data(x)
     check_positive(n_latents=n_latents, n_restarts=n_restarts, n_epochs=n_epochs, polish=polish)
-    started = time.perf_counter()
-    history: list[dict] = []
+    recorder = Recorder("restart", "restart", n_restarts, progress=progress)
     best: tuple[float, Tensor, GaussianPosterior] | None = None
-
-    newton_step = partial(infer_full, n_steps=1)
 
     def climb(
         dictionary: Tensor, posterior: GaussianPosterior, iterations: int
     ) -> tuple[Tensor, GaussianPosterior, PosteriorStatistics]:
         return polish_dictionary(
-            x, dictionary, posterior, e_step=newton_step, iterations=iterations, progress=False
-        )
+            x, dictionary, posterior, e_step=partial(infer_full, n_steps=1), iterations=iterations,
+            progress=False,
+        )  # fmt: skip
 
-    def record(step: int, phase: str, stats: PosteriorStatistics) -> None:
-        seconds = time.perf_counter() - started
-        history.append(history_row(step, phase, seconds, entropies(stats), EntropyWeights()))
-
-    for restart in tqdm(range(1, n_restarts + 1), desc="restarts", disable=not progress):
+    for restart in range(1, n_restarts + 1):
         annealed = fit_em(
             x, n_latents, n_epochs=n_epochs, annealing="prior", batch_size=min(128, -(-len(x) // BATCHES)),
             polish=0, generator=generator, progress=False,
         )  # fmt: skip
-        model = annealed.model
-        posterior: GaussianPosterior = infer_full(
-            x, model.dictionary, model.prior_scales, model.noise_variance
+        dictionary, posterior, stats = climb(
+            annealed.model.dictionary, infer_full(x, annealed.model), polish
         )
-        dictionary, posterior, stats = climb(model.dictionary, posterior, polish)
-        record(restart, "restart", stats)
-        if best is None or history[-1]["elbo"] > best[0]:
-            best = history[-1]["elbo"], dictionary, posterior
+        recorder.record(restart, "restart", entropies(stats))
+        if best is None or recorder.rows[-1]["elbo"] > best[0]:
+            best = recorder.rows[-1]["elbo"], dictionary, posterior
     assert best is not None  # there is at least one restart
     dictionary, posterior, _ = climb(best[1], best[2], LAST_POLISH)
     posterior, stats = fit_posterior(x, dictionary, "full", start=posterior, tolerance=1e-5)
-    record(n_restarts, "final", stats)
-    return FitResult.from_posterior(dictionary, posterior, stats, history)
+    recorder.record(n_restarts, "final", entropies(stats))
+    recorder.close()
+    return FitResult.from_posterior(dictionary, posterior, stats, recorder.rows)

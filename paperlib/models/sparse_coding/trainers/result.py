@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from jaxtyping import Int
 from torch import Tensor
 
+from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import GaussianPosterior
-from paperlib.elbo.terms import EntropyTerms, EntropyWeights
+from paperlib.elbo.terms import EntropyTerms
 from paperlib.models.sparse_coding.metrics import dead_fields
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import entropies, optimal_noise_variance, optimal_prior_scales
@@ -52,6 +53,13 @@ class FitResult:
         )
         return cls(model, posterior, stats, history)
 
+    def snapshot(self, step: int) -> Snapshot:
+        """For callbacks, after so many steps."""
+        return Snapshot(
+            step, self.model.dictionary, self.history, self.model.prior_scales, self.model.noise_variance,
+            self.posterior,
+        )  # fmt: skip
+
     @property
     def terms(self) -> EntropyTerms:
         """The three entropies in nats (scalars, float64)."""
@@ -66,18 +74,3 @@ class FitResult:
     def dead_fields(self) -> Int[Tensor, " K"]:
         """Numbers of the fields that explain nothing (`.dead_fields`)."""
         return dead_fields(self.model.prior_scales, self.model.noise_variance)
-
-
-def history_row(step: int, phase: str, seconds: float, terms: EntropyTerms, weights: EntropyWeights) -> dict:
-    """One row of a history: where training is, the ELBO, its three entropies and the weights in force."""
-    return {
-        "step": step,
-        "phase": phase,
-        "seconds": round(seconds, 4),
-        "elbo": float(terms.elbo),
-        "posterior_entropy": float(terms.posterior),
-        "prior_entropy": float(terms.prior),
-        "likelihood_entropy": float(terms.likelihood),
-        "prior_weight": weights.prior,
-        "likelihood_weight": weights.likelihood,
-    }

@@ -18,11 +18,11 @@ def newest_share(count: int | float, seen: int, memory: int = MEMORY) -> float:
 
 
 def running_scales(
-    noise_variance: Float[Tensor, ""],
     prior_scales: Float[Tensor, " H"],
+    noise_variance: Float[Tensor, ""],
     stats: PosteriorStatistics,
     share: float,
-) -> tuple[Float[Tensor, ""], Float[Tensor, " H"]]:
-    """σ² and λ with the closed forms of a minibatch mixed in by `share`."""
+) -> tuple[Float[Tensor, " H"], Float[Tensor, ""]]:
+    """λ and σ² with the closed forms of a minibatch mixed in by `share`."""
     newest = closed_form_scales(stats, prior_scales.dtype)
-    return torch.lerp(noise_variance, newest[0], share), torch.lerp(prior_scales, newest[1], share)
+    return torch.lerp(prior_scales, newest[0], share), torch.lerp(noise_variance, newest[1], share)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -12,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior, concatenate
+from paperlib.models.sparse_coding.inference import EStep
+from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.system.distributed import Processes
 from paperlib.system.parallel import map_threads
@@ -54,22 +55,20 @@ class Visit:
 
 
 def visit(
-    e_step: Callable[..., GaussianPosterior],
+    e_step: EStep,
     x: Float[Tensor, "N D"],
-    dictionary: Float[Tensor, "D H"],
-    prior_scales: Float[Tensor, " H"],
-    noise_variance: Float[Tensor, ""],
+    model: SparseCodingModel,
     start: DiagonalGaussian,
     batch_size: int,
 ) -> Visit:
-    """E-step for given λ and σ² in batches, several at a time (`paperlib.system.parallel`).
+    """E-step for a model in batches, several at a time (`paperlib.system.parallel`).
 
     Parameters
     ----------
     e_step : callable
-        ``e_step(batch, dictionary, prior_scales, noise_variance, start=marginals)``.
-    x, dictionary, prior_scales, noise_variance
-        Data (N, D), W̃ (D, H), λ (H,) and σ².
+        ``e_step(batch, model, start=marginals)``.
+    x, model
+        Data (N, D), and the model.
     start : DiagonalGaussian
         Marginals of N posteriors to start from.
     batch_size : int
@@ -78,10 +77,8 @@ def visit(
 
     def visit_batch(first: int) -> Visit:
         batch = x[first : first + batch_size]
-        posterior = e_step(
-            batch, dictionary, prior_scales, noise_variance, start=start[first : first + batch_size]
-        )
-        return summarize(batch, posterior, dictionary)
+        posterior = e_step(batch, model, start=start[first : first + batch_size])
+        return summarize(batch, posterior, model.dictionary)
 
     parts = map_threads(visit_batch, range(0, max(len(x), 1), batch_size))
     if len(parts) == 1:

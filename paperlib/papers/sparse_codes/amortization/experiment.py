@@ -20,12 +20,11 @@ from torch import Tensor
 from paperlib.data import Images, PatchSampler
 from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior, concatenate
 from paperlib.models.contract import elbo_of_points
-from paperlib.models.sparse_coding.inference import infer_lbfgs
+from paperlib.models.sparse_coding.inference import STEPWISE, infer_lbfgs
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import AmortizedResult, fit_amortized, infer_amortized
-from paperlib.models.sparse_coding.trainers.amortized import E_STEPS
 from paperlib.papers.sparse_codes.natural_images.experiment import (
     TEST_SEED,
     entropy_weights,
@@ -144,15 +143,10 @@ def optimal_posterior(
     InputError
         If the family is unknown, shapes disagree or data are not finite.
     """
-    arguments = (model.dictionary, model.prior_scales, model.noise_variance)
-    if family in E_STEPS:
-        return E_STEPS[family](x, *arguments, n_steps=max_iterations)
+    if family in STEPWISE:
+        return STEPWISE[family](x, model, n_steps=max_iterations)
     return concatenate([
-        infer_lbfgs(
-            batch, model.dictionary, family, prior_scales=model.prior_scales,
-            noise_variance=model.noise_variance, max_iterations=max_iterations,
-        )
-        for batch in x.split(BATCH_SIZE)
+        infer_lbfgs(batch, model, family, max_iterations=max_iterations) for batch in x.split(BATCH_SIZE)
     ])  # fmt: skip
 
 
@@ -167,7 +161,7 @@ def _training_gap(x: Float[Tensor, "N D"], result: AmortizedResult) -> dict[str,
 def _iterations(x: Float[Tensor, "N D"], result: AmortizedResult) -> dict[str, list]:
     """ELBO after some iterations of the E-step, started at the encoder's posteriors and at none."""
     model, encoder = result.model, result.encoder
-    if encoder.family not in E_STEPS:
+    if encoder.family not in STEPWISE:
         return {}
     scales = (model.prior_scales, model.noise_variance)
 

@@ -13,7 +13,7 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from torch import nn
 
-from paperlib.models.sparse_coding.encoders import Encoder
+from paperlib.elbo.encoders import Encoder
 from paperlib.plotting.style import COLORS, new_figure, styled
 
 HEADS = ("mean", "deviation", "correlation")

@@ -152,7 +152,7 @@ def _gradients(
 
 
 def _free_parameters(x: Float[Tensor, "N D"], model: SparseCodingModel, e_steps: int) -> dict[str, Tensor]:
-    posterior = infer_diagonal(x, model.dictionary, model.prior_scales, model.noise_variance, n_steps=e_steps)
+    posterior = infer_diagonal(x, model, n_steps=e_steps)
     values = (model.dictionary, model.prior_scales.log(), posterior.mean, posterior.deviation.log())
     return dict(zip((*SHARED, *LOCAL), values, strict=True))
 

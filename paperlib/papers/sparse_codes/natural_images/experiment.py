@@ -17,11 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
+from paperlib.elbo.encoders import Encoder
+from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import GaussianPosterior
 from paperlib.elbo.terms import EntropyWeights
-from paperlib.models.sparse_coding.encoders import Encoder
 from paperlib.models.sparse_coding.gabor import fit_gabors
 from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior
+from paperlib.models.sparse_coding.judging import GINI_POINTS, judge
 from paperlib.models.sparse_coding.metrics import (
     LEAST_INFORMATION,
     effective_pixels,
@@ -34,15 +36,12 @@ from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elb
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import (
     AmortizedResult,
-    AmortizedState,
-    EMState,
     FitResult,
     fit_amortized,
     fit_em,
     fit_paper_em,
 )
 from paperlib.records.record import Outcome, Record
-from paperlib.runs import GINI_POINTS, judge
 from paperlib.system.validation import check_choice
 
 METHODS: dict[str, Callable[..., FitResult]] = {
@@ -160,7 +159,7 @@ def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], 
 def judge_posterior(
     x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], posterior: GaussianPosterior
 ) -> dict:
-    """ELBO, entropies and Gini index (`paperlib.runs.judge`) with ONE λ and ONE σ² for all data.
+    """ELBO, entropies and Gini index (`.judge`) with ONE λ and ONE σ² for all data.
 
     Beside them `blocks`, the ELBO of each minibatch at these scales, whose mean is the ELBO, so that
     differences of runs can be paired; and `minibatch_elbo`, the mean over minibatches with the optimal scales
@@ -169,7 +168,7 @@ def judge_posterior(
     batches = torch.arange(len(x)).split(min(MINIBATCH, len(x)))
     parts = [PosteriorStatistics.from_batch(x[i], posterior[i], dictionary) for i in batches]
     stats = reduce(add, parts)
-    noise_variance, prior_scales = closed_form_scales(stats, torch.float64)
+    prior_scales, noise_variance = closed_form_scales(stats, torch.float64)
     blocks = [float(classical_elbo(part, prior_scales, noise_variance)) for part in parts]
     own = sum(len(i) * float(entropy_elbo(part)) for i, part in zip(batches, parts, strict=True))
     judged = judge(stats, posterior, seed=0)
@@ -199,10 +198,10 @@ class _Trace:
         self.started = time.process_time()
         return round(self.seconds, 3)
 
-    def __call__(self, state: EMState | AmortizedState | FitResult) -> None:
-        row = state.history[-1] | {"seconds": self.lap()}
-        encoder = _encoder(state) if isinstance(state, AmortizedState) else None
-        dictionary, posterior = _present(state, self.x, encoder)
+    def __call__(self, now: Snapshot) -> None:
+        row = now.history[-1] | {"seconds": self.lap()}
+        encoder, dictionary = now.encoder, now.dictionary.clone()
+        posterior = self.present(now)
         stats = PosteriorStatistics.from_batch(self.x, posterior, dictionary)
         information = latent_information(posterior)
         row["gini"], row["gini_sd"] = posterior_gini(posterior, generator=torch.Generator().manual_seed(0))
@@ -213,10 +212,18 @@ class _Trace:
             row["held_out"] = self.held_out(dictionary, encoder)
         self.rows.append(row)
         if self.keep_fields:
-            noise_variance, prior_scales = closed_form_scales(stats, torch.float32)
+            prior_scales, noise_variance = closed_form_scales(stats, torch.float32)
             scales = prior_scales / noise_variance.sqrt()
             self.kept.append({"fields": dictionary, "scales": scales, "information": information})
         self.started = time.process_time()
+
+    @torch.no_grad()
+    def present(self, now: Snapshot) -> GaussianPosterior:
+        """Posteriors of the last training patches as they are."""
+        if now.encoder is not None:
+            return now.encoder(self.x)
+        assert now.posterior is not None  # trainers without an encoder keep them
+        return now.posterior[-len(self.x) :]
 
     @torch.no_grad()
     def held_out(self, dictionary: Tensor, encoder: Encoder | None) -> float:
@@ -232,26 +239,3 @@ class _Trace:
         """What was kept of all epochs, stacked."""
         names = self.kept[0] if self.kept else ()
         return {name: torch.stack([epoch[name].float() for epoch in self.kept]) for name in names}
-
-
-@torch.no_grad()
-def _present(
-    state: EMState | AmortizedState | FitResult, x: Tensor, encoder: Encoder | None
-) -> tuple[Tensor, GaussianPosterior]:
-    """Dictionary and posteriors of the last training patches `x` as they are."""
-    if isinstance(state, FitResult):
-        return state.model.dictionary, state.posterior[-len(x) :]
-    if isinstance(state, EMState):
-        return state.dictionary.clone(), state.marginals[-len(x) :]
-    assert encoder is not None  # amortized learning has one
-    return state.dictionary.clone(), encoder(x)
-
-
-def _encoder(state: AmortizedState) -> Encoder:
-    """The encoder that a state's numbers are of."""
-    family = "low-rank" if "correlation.weight" in state.encoder else "diagonal"
-    unit = state.encoder["unit"]
-    n_features, n_latents = state.dictionary.shape
-    encoder = Encoder(n_features, n_latents, family, unit=unit, generator=torch.Generator())
-    encoder.load_state_dict(state.encoder)
-    return encoder

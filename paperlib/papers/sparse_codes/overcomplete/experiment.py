@@ -16,10 +16,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
+from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.gabor import GaborFit, fit_gabors
 from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior, infer_diagonal
+from paperlib.models.sparse_coding.judging import GINI_POINTS
 from paperlib.models.sparse_coding.metrics import (
     HIGH_FREQUENCY,
     dead_fields,
@@ -30,10 +32,9 @@ from paperlib.models.sparse_coding.metrics import (
 )
 from paperlib.models.sparse_coding.objectives import entropy_elbo, optimal_noise_variance
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers import EMState, fit_em
+from paperlib.models.sparse_coding.trainers import fit_em
 from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED, judge_posterior
 from paperlib.records.record import Outcome, Record
-from paperlib.runs import GINI_POINTS
 
 KINDS = ("Gabor", "texture", "other")
 GABOR_SHARE = 0.5  # of a Gabor's energy, that its Gabor fit explains at least
@@ -86,11 +87,11 @@ def learn_overcomplete(
     x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
     started, seconds, gini = time.process_time(), 0.0, 0.0
 
-    def after_epoch(state: EMState) -> None:
+    def after_epoch(now: Snapshot) -> None:
         nonlocal seconds, gini
-        if state.epoch == n_epochs:
+        if now.step == n_epochs and now.posterior is not None:
             seconds = time.process_time() - started
-            few = state.marginals[:GINI_POINTS]
+            few = now.posterior[:GINI_POINTS]
             gini, _ = posterior_gini(few, generator=torch.Generator().manual_seed(0))
 
     result = fit_em(
@@ -99,8 +100,7 @@ def learn_overcomplete(
     )  # fmt: skip
     model = result.model
     dictionary = model.dictionary
-    start = infer_diagonal(x_test, dictionary, model.prior_scales, model.noise_variance)
-    posterior, stats = fit_posterior(x_test, dictionary, start=start)
+    posterior, stats = fit_posterior(x_test, dictionary, start=infer_diagonal(x_test, model))
     fields = describe_fields(x_test, posterior, dictionary, stats)
     without = _without(x_test, posterior, dictionary, fields["kind"] == KINDS.index("texture"))
     energy = float(x_test.double().square().mean())
@@ -149,7 +149,7 @@ def describe_fields(
     `contribution` is `contributions` as a share of the data's energy.  Patches are square.
     """
     side = round(len(dictionary) ** 0.5)
-    noise_variance, prior_scales = closed_form_scales(stats, torch.float32)
+    prior_scales, noise_variance = closed_form_scales(stats, torch.float32)
     used = torch.ones_like(prior_scales)
     used[dead_fields(prior_scales, noise_variance)] = 0
     fits = fit_gabors(dictionary.T.reshape(-1, side, side))

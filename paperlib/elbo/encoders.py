@@ -11,14 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-from paperlib.elbo.posteriors import (
-    FAMILIES,
-    DiagonalGaussian,
-    FullGaussian,
-    GaussianPosterior,
-    LowRankGaussian,
-)
-from paperlib.models.sparse_coding.inference.lbfgs import RANK
+from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior
 from paperlib.system.validation import check_choice, check_positive
 
 LEAST_DEVIATION = 1e-3  # in units of the data: no posterior collapses
@@ -70,8 +63,7 @@ class Encoder(nn.Module):
         )
         self.mean = _linear(width, n_latents, generator)
         self.deviation = _linear(width, n_latents, generator)
-        if family != "diagonal":
-            columns = RANK if family == "low-rank" else n_latents
+        if columns := FAMILIES[family].n_columns(n_latents):
             self.correlation = _linear(width, n_latents * columns, generator)
             for parameter in self.correlation.parameters():
                 parameter.data.mul_(FIRST_CORRELATION)
@@ -82,12 +74,9 @@ class Encoder(nn.Module):
         features = self.body(x / self.unit)
         mean = self.unit * self.mean(features)
         deviation = self.unit * (softplus(self.deviation(features)) + LEAST_DEVIATION)
-        if self.family == "diagonal":
-            return DiagonalGaussian(mean, deviation)
-        correlation = self.unit * self.correlation(features).unflatten(1, (mean.shape[1], -1))
-        if self.family == "low-rank":
-            return LowRankGaussian(mean, correlation, deviation)
-        return FullGaussian(mean, correlation.tril(-1) + torch.diag_embed(deviation))
+        columns = self.correlation(features) if hasattr(self, "correlation") else features[:, :0]
+        correlation = self.unit * columns.unflatten(1, (mean.shape[1], columns.shape[1] // mean.shape[1]))
+        return FAMILIES[self.family].from_outputs(mean, deviation, correlation)
 
 
 class _Residual(nn.Module):

@@ -1,0 +1,10 @@
+from .diagonal import infer_diagonal as infer_diagonal
+from .families import STEPWISE as STEPWISE
+from .families import EStep as EStep
+from .families import e_step as e_step
+from .full import infer_full as infer_full
+from .lbfgs import infer_lbfgs as infer_lbfgs
+from .posterior import fit_posterior as fit_posterior
+from .scales import alternate as alternate
+from .scales import closed_form_scales as closed_form_scales
+from .scales import initial_scales as initial_scales

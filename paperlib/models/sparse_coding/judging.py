@@ -1,0 +1,33 @@
+"""Judgements as plain numbers: ELBO, entropies, how sparse codes are, dead fields."""
+
+from __future__ import annotations
+
+import torch
+
+from paperlib.elbo.posteriors import GaussianPosterior
+from paperlib.models.sparse_coding.inference import closed_form_scales
+from paperlib.models.sparse_coding.metrics import dead_fields, posterior_gini
+from paperlib.models.sparse_coding.objectives import entropies
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+
+GINI_POINTS = 1_000  # data points whose posterior samples the Gini index is taken over, as in Table 1
+
+
+def judge(stats: PosteriorStatistics, posterior: GaussianPosterior, seed: int) -> dict:
+    """ELBO, entropies, Gini index (samples seeded by `seed`) and dead fields as plain numbers."""
+    terms = entropies(stats)
+    prior_scales, noise_variance = closed_form_scales(stats, torch.float64)
+    generator = torch.Generator(posterior.mean.device).manual_seed(seed)
+    gini, gini_sd = posterior_gini(posterior[:GINI_POINTS], generator=generator)
+    return {
+        "elbo": float(terms.elbo),
+        "entropies": {
+            "posterior": float(terms.posterior),
+            "prior": float(terms.prior),
+            "likelihood": float(terms.likelihood),
+        },
+        "gini": gini,
+        "gini_sd": gini_sd,
+        "dead_fields": dead_fields(prior_scales, noise_variance).numel(),
+        "noise_variance": float(noise_variance),
+    }

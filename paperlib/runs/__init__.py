@@ -1,0 +1,1 @@
+"""Training and scoring on image patches as runs: a configuration, a folder, results with provenance."""
