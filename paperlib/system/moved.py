@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 HOMES = {
-    "elbo": "annealing criteria posteriors",
-    "models.sparse_coding": "baselines encoders estimator gabor inference metrics model objectives special "
+    "elbo": "annealing criteria encoders posteriors",
+    "models.sparse_coding": "baselines estimator gabor inference metrics model objectives special "
     "statistics trainers",
     "system": "distributed errors files parallel provenance validation",
 }
