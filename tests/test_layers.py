@@ -12,7 +12,7 @@ LAYERS = (
     {"system"},
     {"elbo", "data"},
     {"models"},
-    {"plotting"},
+    {"plotting", "testing"},
     {"records", "runs"},
     {"papers"},
     {"book"},

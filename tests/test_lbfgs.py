@@ -99,7 +99,7 @@ def test_bad_input_is_refused(data):
         infer_lbfgs(x, dictionary, "full", start=infer_full(x[:5], model))
     with pytest.raises(InputError, match="max_iterations must be positive"):
         infer_lbfgs(x, dictionary, max_iterations=0)
-    with pytest.raises(InputError, match="5 features, but the dictionary has 6 rows"):
+    with pytest.raises(InputError, match="5 features, but the model has 6"):
         infer_lbfgs(x[:, :5], dictionary)
     with pytest.raises(InputError, match="NaN"):
         infer_lbfgs(torch.full_like(x, torch.nan), dictionary)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +14,11 @@ from problems import random_problem, random_statistics
 from scipy import stats as distributions
 
 from paperlib.elbo.posteriors import FAMILIES
+from paperlib.elbo.statistics import Statistics
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.errors import InputError
 
 N = 40
@@ -110,5 +115,40 @@ def test_shapes_that_do_not_fit_are_refused(which):
 
 @pytest.mark.parametrize("sizes", [{"n_features": 9}, {"n_latents": 3}])
 def test_statistics_of_different_problems_do_not_add(sizes):
-    with pytest.raises(InputError, match="different sizes cannot be added"):
+    with pytest.raises(InputError, match="of different sizes cannot be added"):
         random_statistics("diagonal", seed=8) + random_statistics("diagonal", seed=9, **sizes)
+
+
+@dataclass(frozen=True)
+class Nested(Statistics):
+    size_names: ClassVar[tuple[str, ...]] = ("width",)
+
+    inner: PosteriorStatistics
+    width: int
+    weight: float
+
+
+class Equals(Processes):
+    """So many processes that all have the same sums."""
+
+    def add(self, tensors):
+        return [self.count * tensor for tensor in tensors]
+
+
+def test_sums_over_processes_are_sums_and_sizes_and_counts_stay_what_they_are():
+    stats = Nested(random_statistics("full", seed=10), width=3, weight=0.5)
+    total, expected = stats.over(Equals(0, 3)), stats + stats + stats
+    assert (total.inner.count, total.inner.n_features, total.width, total.weight) == (21, 6, 3, 1.5)
+    assert isinstance(total.inner.count, int)
+    for one, other in zip(total.sums(), expected.sums(), strict=True):
+        torch.testing.assert_close(one, other)
+    assert stats.over(ALONE) is stats
+
+
+def test_nested_statistics_are_weighed_and_refused_like_others():
+    stats = Nested(random_statistics("full", seed=10), width=3, weight=0.5)
+    assert ((stats * 2).inner.count, (stats * 2).width) == (14, 3)
+    with pytest.raises(InputError, match="width are of different sizes"):
+        stats + Nested(stats.inner, width=4, weight=0.5)
+    with pytest.raises(TypeError):
+        stats + stats.inner

@@ -30,7 +30,7 @@ def check_data(x: Tensor, n_features: int | None = None) -> None:
         )
     if n_features is not None and x.shape[1] != n_features:
         raise InputError(
-            f"Data have {x.shape[1]} features, but the dictionary has {n_features} rows; they must agree."
+            f"Data have {x.shape[1]} features, but the model has {n_features}; they must agree."
         )
     if not torch.isfinite(x).all():
         raise InputError("Data contain NaN or infinite values; remove or replace them first.")
@@ -87,3 +87,17 @@ def check_choice(what: str, choice: str, choices: Iterable[str]) -> None:
     known = list(choices)
     if choice not in known:
         raise InputError(f"Unknown {what} {choice!r}; choose one of {', '.join(known)}.")
+
+
+def check_parameter(name: str, tensor: Tensor, shape: tuple[int, ...], positive: bool = False) -> None:
+    """Refuse a model's parameter, called `name`, of another `shape`, or not finite (and `positive`).
+
+    Raises
+    ------
+    InputError
+        With one sentence that says what is wrong.
+    """
+    if tensor.shape != shape:
+        raise InputError(f"{name} has shape {tuple(tensor.shape)}; expected {tuple(shape)}.")
+    if not torch.isfinite(tensor).all() or (positive and not (tensor > 0).all()):
+        raise InputError(f"{name} must be {'positive and ' * positive}finite.")
