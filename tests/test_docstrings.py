@@ -58,6 +58,8 @@ def members(name: str, owner: type) -> Iterator[tuple[str, object]]:
 
 def undocumented(thing: object) -> set[str]:
     """Parameters that neither a section Parameters nor, without such a section, the text names."""
+    if getattr(thing, "_is_protocol", False):  # nobody makes one
+        return set()
     described = Validator(get_doc_object(thing))
     parameters = {name.lstrip("*") for name in described.signature_parameters} - COMMON
     if described.doc_parameters:

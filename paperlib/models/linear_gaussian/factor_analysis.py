@@ -12,7 +12,7 @@ from paperlib.models.linear_gaussian.model import LinearGaussian
 
 @dataclass(frozen=True)
 class FactorAnalysis(LinearGaussian):
-    """z_h ~ N(0, v_h), x | z ~ N(Wz + μ, diag ψ); `noise` is ψ."""
+    """x | z ~ N(Wz + μ, diag ψ): `loadings` W, `mean` μ, `prior_variances` v of z and `noise` ψ (D,)."""
 
     @staticmethod
     def pooled(variances: Float[Tensor, " D"]) -> Float[Tensor, " D"]:

@@ -99,7 +99,7 @@ class LinearGaussian(ExactModel[LinearStatistics, GaussianPosterior]):
     @staticmethod
     @abstractmethod
     def pooled(variances: Float[Tensor, " D"]) -> Tensor:
-        """The `noise` of a model whose dimensions have these mean squared errors."""
+        """The `noise` of a model whose errors have these `variances`, in each dimension."""
 
     @classmethod
     def from_standard(cls: type[L], loadings: Tensor, mean: Tensor, noise: Tensor) -> L:

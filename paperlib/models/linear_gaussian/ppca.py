@@ -16,7 +16,7 @@ from paperlib.system.validation import check_counts, check_training_data
 
 @dataclass(frozen=True)
 class PPCA(LinearGaussian):
-    """z_h ~ N(0, v_h), x | z ~ N(Wz + μ, σ²I); `noise` is σ²."""
+    """x | z ~ N(Wz + μ, σ²I), z_h ~ N(0, v_h): `loadings` W, `mean` μ, `prior_variances` v, `noise` σ² ()."""
 
     @staticmethod
     def pooled(variances: Float[Tensor, " D"]) -> Float[Tensor, ""]:
