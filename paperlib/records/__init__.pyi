@@ -4,6 +4,7 @@ from .record import Results as Results
 from .record import read_records as read_records
 from .record import results_folder as results_folder
 from .summary import by_seed as by_seed
+from .summary import over_seeds as over_seeds
 from .summary import read_complete as read_complete
 from .summary import spread as spread
 from .summary import values as values

@@ -62,6 +62,10 @@ class Record:
         """Seconds of CPU time that the experiment took, which other work on the machine cannot stretch."""
         return self.provenance["cpu_seconds"]
 
+    def tensor(self, name: str) -> torch.Tensor:
+        """One of the arrays in single precision."""
+        return torch.from_numpy(self.arrays[name].astype("f4"))
+
 
 class Results:
     """The records of one page at one profile.

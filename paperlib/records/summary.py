@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from paperlib.records.record import Record, read_records
+
+
+def over_seeds(
+    methods: Mapping[str, Mapping[str, Any]], seeds: Iterable[int], **shared: Any
+) -> dict[str, dict[str, Any]]:
+    """Configurations ``<method>-<seed>``, of what all have in common and each method's own options."""
+    return {
+        f"{name}-{seed}": {"seed": seed, **shared, **options}
+        for seed in seeds
+        for name, options in methods.items()
+    }
 
 
 def by_seed(records: Mapping[str, Record]) -> dict[str, list[Record]]:

@@ -14,7 +14,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from torch import nn
 
 from paperlib.elbo.encoders import Encoder
+from paperlib.papers.sparse_codes.amortization.experiment import ENCODERS, gaps, of_encoders
+from paperlib.papers.sparse_codes.amortization.gradients import after_iterations
+from paperlib.papers.sparse_codes.shown import if_computed, one_of, setting
+from paperlib.plotting import plot_history
 from paperlib.plotting.style import COLORS, new_figure, styled
+from paperlib.records import Record, by_seed
 
 HEADS = ("mean", "deviation", "correlation")
 COVARIANCES = {
@@ -24,6 +29,7 @@ COVARIANCES = {
 }
 DEVIATION_SYMBOLS = {"diagonal": r"$\tau$", "low-rank": "$d$", "full": r"$\mathrm{diag}\,L$"}
 CORRELATION_SYMBOLS = {"low-rank": "$V$", "full": "$L$ below its diagonal"}
+Records = Mapping[str, Record]
 
 
 @styled
@@ -90,6 +96,58 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
     axes.annotate(
         "", end, start, arrowprops={"arrowstyle": "-|>", "color": "0.2", "shrinkA": 0, "shrinkB": 0}
     )
+
+
+@if_computed
+def draw_gaps(records: Records) -> Figure:
+    """`plot_gaps` of all encoders."""
+    pairs = {label: [gaps(record) for record in group] for label, group in of_encoders(records).items()}
+    return plot_gaps(pairs, setting(by_seed(records)))
+
+
+@if_computed
+def draw_curves(records: Records) -> Figure:
+    """ELBO on training patches over passes, of the encoders that are not annealed."""
+    histories = {
+        label.replace(", semi-amortized", " + E-step"): [run.numbers["history"][:-1] for run in group]
+        for label, group in of_encoders(records).items()
+        if "annealed" not in label
+    }
+    best = max(row["elbo"] for runs in histories.values() for run in runs for row in run)
+    return plot_history(histories, lowest=best - 25, title=setting(by_seed(records)))
+
+
+@if_computed
+def draw_iterations(records: Records) -> Figure:
+    """`plot_iterations` for diagonal and full covariances, of the first seed."""
+    panels = {}
+    for family in ("diagonal", "full"):
+        numbers = by_seed(records)[family][0].numbers
+        optimum, encoder = numbers["test"][family], numbers["test"]["encoder"]
+        lines = {
+            f"from {start}": [optimum - elbo for elbo in numbers[f"from_{start.split()[-1]}"]]
+            for start in ("the encoder", "nothing")
+        }
+        panels[f"{family} (encoder alone: {optimum - encoder:.2f})"] = (numbers["iterations"], lines)
+    return plot_iterations(panels, setting(by_seed(records)))
+
+
+@if_computed
+def draw_patches(records: Records) -> Figure:
+    """`plot_gap_by_contrast` for one encoder of each family, of the first seed."""
+    patches = {}
+    for name in ("diagonal", "low-rank", "full"):
+        arrays = by_seed(records)[name][0].arrays
+        patches[ENCODERS[name]] = (arrays["contrast"].astype(float), arrays["gap"].astype(float))
+    return plot_gap_by_contrast(patches, setting(by_seed(records)))
+
+
+@if_computed
+def draw_noise(records: Records) -> Figure:
+    """`plot_gradient_noise` after few and many iterations, of the first seed."""
+    groups = after_iterations(records)
+    noises = {label: group[0].numbers for label, group in groups.items()}
+    return plot_gradient_noise(one_of(groups).config["n_samples"], noises, setting(by_seed(records)))
 
 
 @styled

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,7 @@ from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_paper_em
-from paperlib.records.record import Outcome
+from paperlib.records import Outcome
 from paperlib.system.validation import check_choice
 
 FUNCTIONS = ("torch", "burmann")
@@ -103,6 +104,23 @@ def burmann_series() -> Iterator[None]:
         yield
     finally:
         special.softened_magnitude_derivative = exact
+
+
+class Magnitude(NamedTuple):
+    """𝓜(a) = E|z| for z ~ N(a, 1), and its first two derivatives."""
+
+    value: Float[Tensor, " N"]
+    slope: Float[Tensor, " N"]
+    curvature: Float[Tensor, " N"]
+
+
+def magnitude(a: Float[Tensor, " N"]) -> Magnitude:
+    """The magnitude at `a`, derivatives by autograd; inside `burmann_series` that of the series."""
+    a = a.detach().requires_grad_()
+    value = special.expected_magnitude(a, torch.ones_like(a))
+    (slope,) = torch.autograd.grad(value.sum(), a, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), a)
+    return Magnitude(value.detach(), slope.detach(), curvature)
 
 
 def time_evaluation(

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping
 from functools import partial
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -56,8 +55,7 @@ def measure_codes(
 ) -> Outcome:
     """`code_sparseness` of the dictionary that `run` has `learned`, on `n_codes` patches of `images`."""
     x = PatchSampler(images, patch_size, TEST_SEED).draw(n_codes)
-    fields = torch.from_numpy(learned[run].arrays["dictionary"].astype("f4"))
-    return Outcome(code_sparseness(x, normalize_columns(fields)))
+    return Outcome(code_sparseness(x, normalize_columns(learned[run].tensor("dictionary"))))
 
 
 def code_sparseness(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"]) -> dict[str, float]:

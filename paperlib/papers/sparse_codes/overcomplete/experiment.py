@@ -209,7 +209,7 @@ def gabors_of(record: Record) -> list[GaborFit]:
     arrays = record.arrays
     order = np.argsort(-arrays["contribution"].astype(float))
     mine = order[arrays["kind"][order] == KINDS.index("Gabor")]
-    return gabor_fits(torch.from_numpy(arrays["gabor"][mine].astype("f4")))
+    return gabor_fits(record.tensor("gabor")[torch.from_numpy(mine)])
 
 
 def last_rise(record: Record) -> float:
@@ -223,7 +223,7 @@ def octaves(record: Record) -> float:
     mine = record.arrays["kind"] == KINDS.index("Gabor")
     if not mine.any():
         return 0.0
-    peaks = peak_frequency(torch.from_numpy(record.arrays["dictionary"][:, mine].astype("f4")))
+    peaks = peak_frequency(record.tensor("dictionary")[:, torch.from_numpy(mine)])
     low, high = np.quantile(peaks.clamp(min=1e-2), [0.1, 0.9])
     return float(np.log2(high / low))
 

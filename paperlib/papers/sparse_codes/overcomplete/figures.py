@@ -15,12 +15,65 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from torch import Tensor
 
 from paperlib.models.sparse_coding.gabor import GaborFit
+from paperlib.papers.sparse_codes.overcomplete.conditions import THREE, Conditions, setting
+from paperlib.papers.sparse_codes.overcomplete.experiment import KINDS, gabors_of, share_of_kind
+from paperlib.papers.sparse_codes.shown import if_computed, one_of, patch_shape
+from paperlib.plotting import compare_columns
 from paperlib.plotting.style import COLORS, new_figure, styled
+from paperlib.records import Record
 
 SHOWN = 60  # ridges; more would hide each other
 HIGHEST = 0.5  # cycles a pixel, along an axis
 KIND_COLORS = (COLORS[0], COLORS[1], "0.6")
 MARKERS = "o^s"
+
+
+def draw_fields(conditions: Conditions, names: Sequence[str] = THREE) -> Figure:
+    """Fields of the first seed of one H's conditions, by contribution, largest first."""
+    fields = {}
+    for name in names:
+        record = conditions[name][0]
+        order = np.argsort(-record.arrays["contribution"].astype(float))
+        fields[name] = record.tensor("dictionary")[:, order]
+    return compare_columns(fields, patch_shape(conditions), setting(conditions))
+
+
+@if_computed
+def draw_kinds(groups: Conditions) -> Figure:
+    """`plot_kinds`, means over seeds."""
+    numbers, contributions = (
+        {name: {kind: np.mean([share(run, kind) for run in group], axis=0) for kind in KINDS}
+         for name, group in groups.items()}
+        for share in (_used_and_unused, _contribution)
+    )  # fmt: skip
+    source = one_of(groups).provenance["images"]["source"]
+    return plot_kinds(numbers, contributions, f"Kinds of fields (images: {source})")
+
+
+def _used_and_unused(record: Record, kind: str) -> tuple[float, float]:
+    """Shares of the fields that are of a kind and used, and unused."""
+    mine, used = record.arrays["kind"] == KINDS.index(kind), record.arrays["used"] > 0
+    return float((mine & used).mean()), float((mine & ~used).mean())
+
+
+def _contribution(record: Record, kind: str) -> float:
+    return share_of_kind(record, kind, "contribution")
+
+
+def draw_contributions(conditions: Conditions) -> Figure:
+    """`plot_contributions` of the first seed, for `THREE` conditions."""
+    fields = {}
+    for name in THREE:
+        record = conditions[name][0]
+        frequency, contribution, kind = map(record.tensor, ("frequency", "contribution", "kind"))
+        fields[name] = (frequency, contribution, kind.long())
+    return plot_contributions(fields, KINDS, setting(conditions))
+
+
+def draw_gabors(conditions: Conditions) -> Figure:
+    """`plot_gabors` of the first seed, for `THREE` conditions."""
+    fits = {name: gabors_of(conditions[name][0]) for name in THREE}
+    return plot_gabors(fits, patch_shape(conditions), setting(conditions))
 
 
 @styled

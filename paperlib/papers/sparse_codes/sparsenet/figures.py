@@ -8,10 +8,48 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from paperlib.papers.sparse_codes.shown import if_computed, patch_shape, setting
+from paperlib.papers.sparse_codes.sparsenet.experiment import by_learner, describe_learner, weight_grids
+from paperlib.plotting import compare_columns
 from paperlib.plotting.style import COLORS, new_figure, styled
+from paperlib.records import Record, by_seed
 
 MARKS = {"diagonal": ("o", COLORS[0], 0.13), "full": ("D", COLORS[1], -0.13)}  # marker, color, place in row
 Judged = Mapping[str, Mapping[str, Any]]  # family → `elbo`, `gini`, `gini_sd`
+
+
+@if_computed
+def draw_fields(records: Mapping[str, Record]) -> Figure:
+    """Fields of sparsenet, dictionary learning at the middle weight, FastICA, PCA and EM, of seed 0."""
+    weights = sorted(name for name in records if name.startswith("minibatch"))
+    fields = {}
+    for name in ("sparsenet-0", weights[len(weights) // 2], "ica-0", "pca-0", "em-none-0"):
+        label = describe_learner(records[name].config).replace(", ", ",\n", 1)
+        fields[label] = records[name].arrays["dictionary"]
+    groups = by_seed(records)
+    return compare_columns(fields, patch_shape(groups), setting(groups))
+
+
+@if_computed
+def draw_scores(records: Mapping[str, Record]) -> Figure:
+    """`plot_scores` of all learners."""
+    scores = {name: _judged(runs) for name, runs in by_learner(records).items()}
+    return plot_scores(scores, setting(by_seed(records)))
+
+
+@if_computed
+def draw_weights(records: Mapping[str, Record]) -> Figure:
+    """`plot_weights` of the learners that have a weight, beside EM."""
+    grids = {
+        label: {weight: _judged(runs) for weight, runs in grid.items()}
+        for label, grid in weight_grids(records).items()
+    }
+    groups = by_seed(records)
+    return plot_weights(grids, _judged(groups["em-none"]), setting(groups))
+
+
+def _judged(runs: Sequence[Record]) -> list[Judged]:
+    return [record.numbers["judged"] for record in runs]
 
 
 @styled
