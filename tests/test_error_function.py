@@ -16,7 +16,14 @@ from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.special import burmann_erf, expected_magnitude
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.papers.sparse_codes.error_function.experiment import burmann_series, learn_with_error_function
+from paperlib.papers.sparse_codes.error_function import figures, tables
+from paperlib.papers.sparse_codes.error_function.experiment import (
+    burmann_series,
+    learn_with_error_function,
+    magnitude,
+)
+from paperlib.papers.sparse_codes.shown import NOT_COMPUTED
+from paperlib.records import Record
 from paperlib.system.errors import InputError
 
 
@@ -102,3 +109,62 @@ def test_a_run_with_the_series_ends_near_the_exact_one_and_leaves_no_trace():
 def test_unknown_functions_are_refused():
     with pytest.raises(InputError, match="Unknown error function 'taylor'"):
         learn_with_error_function(images=images(), function="taylor", seed=0)
+
+
+def test_the_magnitude_s_derivatives_are_the_closed_forms():
+    a = torch.tensor([0.0, 0.7, 3.1], dtype=torch.float64)
+    found = magnitude(a)
+    density = 2 * torch.exp(-a.square() / 2) / math.sqrt(2 * math.pi)
+    torch.testing.assert_close(found.slope, torch.erf(a / math.sqrt(2)))
+    torch.testing.assert_close(found.curvature, density)
+    torch.testing.assert_close(found.value, density + a * found.slope)
+    with burmann_series():
+        assert (magnitude(a).value - found.value).abs().max() > 1e-4
+
+
+def run(elbo, fields, learning=10.0, evaluation=1.0, **config):
+    numbers = {"elbo": elbo, "learning_seconds": learning, "evaluation_seconds": evaluation}
+    return Record({"patch_size": 2} | config, numbers, {"dictionary": np.array(fields, np.float16)}, {})
+
+
+@pytest.fixture
+def records():
+    """In seed 0 the series finds the same fields, in another order and of other sign; in seed 1 others."""
+    first, second = np.eye(4)[:, :2], np.eye(4)[:, 2:]
+    return {
+        "torch-seed0": run(10.0, first, seed=0),
+        "torch-seed1": run(12.0, second, seed=1),
+        "burmann-seed0": run(10.5, -first[:, ::-1], 12.0, 1.5, seed=0),
+        "burmann-seed1": run(11.9, first, 11.0, 1.1, seed=1),
+    }
+
+
+def test_series_and_erf_are_compared_seed_by_seed(records):
+    table = tables.comparison_table(records)
+    assert table.rows == [
+        ["0", "10.00", "+0.500", "1.000", "1.20", "1.50"],
+        ["1", "12.00", "-0.100", "0.000", "1.10", "1.10"],
+    ]
+    assert len(table.head) == 6
+    text = tables.differences(records).markdown
+    assert "ELBO by +0.200 nats" in text and "seeds differ by 1.414" in text
+    assert "|cos| of 0.500, those of two seeds 0.000" in text
+    assert "**+30 %** CPU time, learning as a whole +15 %" in text
+    one = {name: record for name, record in records.items() if name.endswith("0")}
+    assert tables.differences(one).markdown == "One seed: the ELBO changes by +0.500 nats."
+
+
+def test_fields_with_the_series_are_aligned_with_the_exact_ones(records):
+    exact, series = (axes.images[0].get_array() for axes in figures.draw_fields(records).axes)
+    np.testing.assert_allclose(exact, series)
+    assert {show({}) for show in (figures.draw_fields, tables.comparison_table, tables.differences)} == {
+        NOT_COMPUTED
+    }
+
+
+def test_what_the_series_loses_is_drawn():
+    a = torch.linspace(0, 6, 50, dtype=torch.float64)
+    exact = magnitude(a)
+    with burmann_series():
+        figure = figures.plot_series(a, {"erf": a}, a, exact, magnitude(a))
+    assert [len(axes.lines) for axes in figure.axes] == [1, 2, 4]

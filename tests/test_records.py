@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from paperlib.data import Images
 from paperlib.records import (
@@ -20,6 +21,7 @@ from paperlib.records import (
     Record,
     Results,
     by_seed,
+    over_seeds,
     read_complete,
     read_records,
     spread,
@@ -204,6 +206,22 @@ def test_summaries_over_seeds():
     assert values(groups["x"], "a", "b") == [1.0, 2.0, 3.0]
     assert spread(values(groups["x"], "a", "b")) == "2.00 ± 1.00"
     assert spread([1.234], 1) == "1.2"
+
+
+def test_configurations_over_seeds_are_those_that_groups_by_seed_have():
+    methods = {"plain": {}, "long": {"n_epochs": 9}}
+    configs = over_seeds(methods, [3, 0], n_epochs=2)
+    assert list(configs) == ["plain-3", "long-3", "plain-0", "long-0"]
+    assert configs["plain-3"] == {"seed": 3, "n_epochs": 2} and configs["long-0"]["n_epochs"] == 9
+    groups = by_seed({name: Record(config, {}, {}, {}) for name, config in configs.items()})
+    assert {name: [run.config["seed"] for run in runs] for name, runs in groups.items()} == {
+        name: [0, 3] for name in methods
+    }
+
+
+def test_arrays_are_tensors_of_single_precision():
+    record = Record({}, {}, {"dictionary": np.array([[0.5, 2.0]], np.float16)}, {})
+    torch.testing.assert_close(record.tensor("dictionary"), torch.tensor([[0.5, 2.0]]))
 
 
 def test_results_are_shown_once_every_method_has_some(tmp_path):

@@ -22,6 +22,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import torch
 
 from paperlib.data import Images
 from paperlib.system.errors import InputError

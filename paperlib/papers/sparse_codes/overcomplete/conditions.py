@@ -15,7 +15,7 @@ Conditions = Mapping[str, list[Record]]  # condition in words → records of its
 
 
 def configurations(
-    sizes: Sequence[tuple[int, int, Sequence[int], int]],
+    sizes: Sequence[Sequence[Any]],
     *,
     more_gammas: Sequence[float] = (),
     polish: int = 0,
@@ -26,8 +26,8 @@ def configurations(
     Parameters
     ----------
     sizes : sequence
-        H, N, numbers of epochs and how many seeds.  Epochs other than the last are for one more run each,
-        annealed to 1.
+        Of H, N, a list of numbers of epochs, and how many seeds.  Each number of epochs but the last is for
+        one more run, annealed to 1.
     more_gammas : sequence of float
         Other weights to stay at, for the first H.
     polish : int

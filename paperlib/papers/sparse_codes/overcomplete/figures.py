@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -41,23 +42,24 @@ def draw_fields(conditions: Conditions, names: Sequence[str] = THREE) -> Figure:
 @if_computed
 def draw_kinds(groups: Conditions) -> Figure:
     """`plot_kinds`, means over seeds."""
-    numbers, contributions = (
-        {name: {kind: np.mean([share(run, kind) for run in group], axis=0) for kind in KINDS}
-         for name, group in groups.items()}
-        for share in (_used_and_unused, _contribution)
-    )  # fmt: skip
+    numbers = {
+        name: {kind: _used_and_unused(group, kind) for kind in KINDS} for name, group in groups.items()
+    }
+    contributions = {
+        name: {kind: mean(share_of_kind(run, kind, "contribution") for run in group) for kind in KINDS}
+        for name, group in groups.items()
+    }
     source = one_of(groups).provenance["images"]["source"]
     return plot_kinds(numbers, contributions, f"Kinds of fields (images: {source})")
 
 
-def _used_and_unused(record: Record, kind: str) -> tuple[float, float]:
-    """Shares of the fields that are of a kind and used, and unused."""
-    mine, used = record.arrays["kind"] == KINDS.index(kind), record.arrays["used"] > 0
-    return float((mine & used).mean()), float((mine & ~used).mean())
-
-
-def _contribution(record: Record, kind: str) -> float:
-    return share_of_kind(record, kind, "contribution")
+def _used_and_unused(runs: Sequence[Record], kind: str) -> tuple[float, float]:
+    """Shares of the fields that are of a kind and used, and unused, mean over runs."""
+    parts = [(run.arrays["kind"] == KINDS.index(kind), run.arrays["used"] > 0) for run in runs]
+    return (
+        mean(float((mine & used).mean()) for mine, used in parts),
+        mean(float((mine & ~used).mean()) for mine, used in parts),
+    )
 
 
 def draw_contributions(conditions: Conditions) -> Figure:
