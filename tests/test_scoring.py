@@ -9,8 +9,9 @@ from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.metrics import gini
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.papers.sparse_codes.sparsenet import experiment as scoring
-from paperlib.papers.sparse_codes.sparsenet.experiment import describe_learner, score_learner
+from paperlib.papers.sparse_codes.sparsenet.experiment import score_learner
 from paperlib.papers.sparse_codes.sparsenet.figures import plot_scores, plot_weights
+from paperlib.papers.sparse_codes.sparsenet.groups import describe_learner
 from paperlib.system.errors import InputError
 
 SIZES = {"patch_size": 4, "n_patches": 300, "n_latents": 5, "n_test": 200}

@@ -10,7 +10,7 @@ import pytest
 from paperlib.models.sparse_coding.baselines import Cost
 from paperlib.papers.sparse_codes.shown import NOT_COMPUTED
 from paperlib.papers.sparse_codes.sparsenet import figures, tables
-from paperlib.papers.sparse_codes.sparsenet.experiment import by_learner, weight_grids
+from paperlib.papers.sparse_codes.sparsenet.groups import by_learner, weight_grids
 from paperlib.records import Record
 
 PRIOR_SCALE = 0.7  # of all fields

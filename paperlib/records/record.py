@@ -64,7 +64,7 @@ class Record:
         return self.provenance["cpu_seconds"]
 
     def tensor(self, name: str) -> torch.Tensor:
-        """One of the arrays in single precision."""
+        """The array of a `name` in single precision."""
         return torch.from_numpy(self.arrays[name].astype("f4"))
 
 

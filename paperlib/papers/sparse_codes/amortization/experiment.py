@@ -9,7 +9,7 @@ of the encoder's family, and the amortization gap, from there down to what the e
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -30,22 +30,12 @@ from paperlib.papers.sparse_codes.natural_images.experiment import (
     entropy_weights,
     judge_dictionary,
 )
-from paperlib.records import Outcome, Record, by_seed
+from paperlib.records.record import Outcome, Record
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_positive
 
 ITERATIONS = (1, 2, 3, 5, 10, 20)  # of E-steps that start from an encoder, or from nothing
 BATCH_SIZE = 256  # that L-BFGS works on at a time
-
-ENCODERS = {  # names of records, as labels
-    "diagonal": "diagonal",
-    "diagonal-annealed": "diagonal, annealed",
-    "semi-diagonal": "diagonal, semi-amortized",
-    "low-rank": "low rank",
-    "low-rank-annealed": "low rank, annealed",
-    "full": "full",
-    "semi-full": "full, semi-amortized",
-}
 
 
 def amortization_gap(
@@ -120,12 +110,6 @@ def amortization_gap(
     }
     arrays = {"gap": test[family] - test["encoder"], "contrast": x_test.square().mean(1).sqrt()}
     return Outcome(numbers, {name: values.numpy() for name, values in arrays.items()})
-
-
-def of_encoders(records: Mapping[str, Record]) -> dict[str, list[Record]]:
-    """Records of the encoders over seeds, by their label."""
-    groups = by_seed(records)
-    return {label: groups[name] for name, label in ENCODERS.items() if name in groups}
 
 
 def gaps(record: Record) -> tuple[float, float]:

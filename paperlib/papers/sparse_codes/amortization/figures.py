@@ -14,8 +14,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from torch import nn
 
 from paperlib.elbo.encoders import Encoder
-from paperlib.papers.sparse_codes.amortization.experiment import ENCODERS, gaps, of_encoders
-from paperlib.papers.sparse_codes.amortization.gradients import after_iterations
+from paperlib.papers.sparse_codes.amortization.experiment import gaps
+from paperlib.papers.sparse_codes.amortization.groups import ENCODERS, after_iterations, of_encoders
 from paperlib.papers.sparse_codes.shown import if_computed, one_of, setting
 from paperlib.plotting import plot_history
 from paperlib.plotting.style import COLORS, new_figure, styled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from paperlib.models.sparse_coding.objectives import classical_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_em
 from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED
-from paperlib.records import Outcome, Record, by_seed
+from paperlib.records.record import Outcome
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_positive
 
@@ -98,13 +98,6 @@ def gradient_noise(
         if name in SHARED:
             numbers[name]["minibatch_variance"] = float(over_batches[name][1].sum())
     return Outcome(numbers)
-
-
-def after_iterations(records: Mapping[str, Record]) -> dict[str, list[Record]]:
-    """Records `noise-<e_steps>-<seed>` over seeds, by the number of iterations before, in words."""
-    groups = [group for name, group in by_seed(records).items() if name.startswith("noise-")]
-    groups.sort(key=lambda group: group[0].config["e_steps"])
-    return {f"after {group[0].config['e_steps']} iterations": group for group in groups}
 
 
 def analytic_gradients(

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 
 from paperlib.models.sparse_coding.encoders import Encoder
-from paperlib.papers.sparse_codes.amortization.experiment import gaps, of_encoders, training_gap
-from paperlib.papers.sparse_codes.amortization.gradients import LOCAL, SHARED, after_iterations
+from paperlib.papers.sparse_codes.amortization.experiment import gaps, training_gap
+from paperlib.papers.sparse_codes.amortization.gradients import LOCAL, SHARED
+from paperlib.papers.sparse_codes.amortization.groups import after_iterations, of_encoders
 from paperlib.papers.sparse_codes.shown import Text, if_computed
 from paperlib.plotting import Table
 from paperlib.records import Record, by_seed, spread, values

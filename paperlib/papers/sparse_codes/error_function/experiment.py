@@ -19,7 +19,7 @@ from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_paper_em
-from paperlib.records import Outcome
+from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 
 FUNCTIONS = ("torch", "burmann")

@@ -7,7 +7,7 @@ not seen.  So dictionaries that minimize quite different objectives get the same
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from paperlib.models.sparse_coding.baselines import (
 from paperlib.models.sparse_coding.metrics import energy_outside
 from paperlib.models.sparse_coding.trainers import fit_em
 from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED, judge_dictionary
-from paperlib.records import Outcome, Record, by_seed
+from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 
 FINAL_BATCHES = 2_000  # of sparsenet, or its last fifth if that is less, whose mean is its final cost
@@ -86,41 +86,6 @@ def score_learner(
         **own,
     }
     return Outcome(numbers, {"dictionary": dictionary.numpy()})
-
-
-def describe_learner(config: Mapping[str, Any]) -> str:
-    """Name of the learner of a configuration of `score_learner` with its choices, without seed and sizes."""
-    match config:
-        case {"learner": "sparsenet", **rest}:
-            fall = ", η falling" if isinstance(rest.get("learning_rate"), list) else ""
-            return f"sparsenet, β = {rest.get('sparsity', Cost.sparsity):g}{fall}"
-        case {"learner": "minibatch", "alpha": alpha}:
-            return f"dictionary learning, α = {alpha:g}"
-        case {"learner": "em", **rest}:
-            annealed = ", prior annealing" if rest.get("annealing", "none") == "prior" else ""
-            return f"entropy ELBO{', full' if rest.get('family') == 'full' else ''}{annealed}"
-    return {"pca": "PCA", "ica": "FastICA"}[config["learner"]]
-
-
-def by_learner(records: Mapping[str, Record]) -> dict[str, list[Record]]:
-    """Records of all seeds, by the learner's description."""
-    return {describe_learner(group[0].config): group for group in by_seed(records).values()}
-
-
-def weight_grids(records: Mapping[str, Record]) -> dict[str, dict[float, list[Record]]]:
-    """Name of a weight → its value → records of all seeds, for weights with more than one value."""
-    grids: dict[str, dict[float, list[Record]]] = {
-        r"sparsenet's $\beta$": {},
-        r"dictionary learning's $\alpha$": {},
-    }
-    beta, alpha = grids.values()
-    for group in by_seed(records).values():
-        match group[0].config:
-            case {"learner": "sparsenet", **rest}:
-                beta[rest.get("sparsity", Cost.sparsity)] = group
-            case {"learner": "minibatch", "alpha": weight}:
-                alpha[weight] = group
-    return {name: grid for name, grid in grids.items() if len(grid) > 1}
 
 
 def _sparsenet(

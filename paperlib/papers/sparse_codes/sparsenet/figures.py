@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from paperlib.papers.sparse_codes.shown import if_computed, patch_shape, setting
-from paperlib.papers.sparse_codes.sparsenet.experiment import by_learner, describe_learner, weight_grids
+from paperlib.papers.sparse_codes.sparsenet.groups import by_learner, describe_learner, weight_grids
 from paperlib.plotting import compare_columns
 from paperlib.plotting.style import COLORS, new_figure, styled
 from paperlib.records import Record, by_seed

@@ -10,7 +10,7 @@ from typing import Any
 from paperlib.models.sparse_coding.baselines import Cost
 from paperlib.models.sparse_coding.metrics import LOCALIZED, effective_pixels
 from paperlib.papers.sparse_codes.shown import Text, if_computed, setting
-from paperlib.papers.sparse_codes.sparsenet.experiment import by_learner, describe_learner, weight_grids
+from paperlib.papers.sparse_codes.sparsenet.groups import by_learner, describe_learner, weight_grids
 from paperlib.plotting import Table
 from paperlib.records import Record, by_seed, spread, values
 
