@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from paperlib.models.sparse_coding.encoders import Encoder
+from paperlib.elbo.encoders import Encoder
 from paperlib.papers.sparse_codes.amortization.experiment import gaps, training_gap
 from paperlib.papers.sparse_codes.amortization.gradients import LOCAL, SHARED
 from paperlib.papers.sparse_codes.amortization.groups import after_iterations, of_encoders
