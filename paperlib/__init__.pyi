@@ -1,5 +1,6 @@
 from .data.images import Images as Images
 from .data.images import load_images as load_images
+from .data.matrix import load_matrix as load_matrix
 from .data.patches import PatchSampler as PatchSampler
 from .elbo.annealing import schedule as schedule
 from .elbo.posteriors import DiagonalGaussian as DiagonalGaussian
@@ -17,7 +18,7 @@ from .models.sparse_coding.trainers.em import fit_em as fit_em
 from .models.sparse_coding.trainers.paper_em import fit_paper_em as fit_paper_em
 from .models.sparse_coding.trainers.result import FitResult as FitResult
 from .plotting.fields import plot_fields as plot_fields
-from .plotting.style import Table as Table
+from .plotting.table import Table as Table
 from .records.record import Results as Results
 from .records.record import read_records as read_records
 from .system.errors import InputError as InputError

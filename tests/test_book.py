@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,11 +197,26 @@ def test_images_matter_only_to_notebooks_that_use_them(project, tmp_path):
     del profiles["second"]["images"]
     (project / "book" / "profiles.yml").write_text(yaml.safe_dump(profiles))
     first, second = plan(project, "smoke", str(path))
-    assert first.images is None and first.inputs["images"] == "not used"
-    assert second.images.source == str(path.resolve())
+    assert first.data is None and first.inputs["data"] == "not used"
+    assert second.data.source == str(path.resolve())
     np.save(path, np.random.default_rng(1).normal(size=(2, 8, 8)).astype("float32"))
     _, changed = plan(project, "smoke", str(path))
-    assert {key for key in second.inputs if second.inputs[key] != changed.inputs[key]} == {"images"}
+    assert {key for key in second.inputs if second.inputs[key] != changed.inputs[key]} == {"data"}
+
+
+def test_a_notebook_can_use_other_data(project):
+    profiles = yaml.safe_load((project / "book" / "profiles.yml").read_text())
+    profiles["first"] = {**profiles["first"], "data": "wine"}
+    (project / "book" / "profiles.yml").write_text(yaml.safe_dump(profiles))
+    code = "from paperlib.data import load_matrix\nprint(load_matrix().values.shape)"
+    (project / "book" / "first.md").write_text(notebook(code))
+    with_package = project / "paperlib"
+    shutil.rmtree(with_package)  # the installed one is used
+    reproduce(project, profile="smoke", only=["first"], build=False, echo=lambda line: None)
+    (task,) = plan(project, "smoke", only=["first"])
+    assert task.reasons() == [] and task.read_manifest()["data"].startswith("wine (scikit-learn): 178 points")
+    outputs = [cell.outputs for cell in nbformat.read(task.output, 4).cells if cell.get("outputs")]
+    assert outputs[0][0].text == "(178, 13)\n"
 
 
 def test_a_notebook_that_declares_no_images_cannot_load_any(monkeypatch):
@@ -369,7 +385,7 @@ def test_staging_takes_only_results_that_are_up_to_date(project):
     pretend_executed(project)
     for task in plan(project, "smoke"):
         record = json.loads(task.manifest.read_text())
-        record |= {"profile": "smoke", "started": "now", "images": None}
+        record |= {"profile": "smoke", "started": "now", "data": None}
         record |= {"versions": {"torch": "2"}, "commit": None, "device": "a processor"}
         task.manifest.write_text(json.dumps(record))
     (project / "book" / "second.md").write_text(notebook("changed = 1"))
@@ -385,7 +401,7 @@ def test_staging_takes_only_results_that_are_up_to_date(project):
     assert "a processor" in environment and "[first](first) | smoke | 1.0 | now" in environment
     assert "second" not in environment.split("## Pages")[1].replace("seconds", "")
     last = nbformat.read(stage / "book" / "first.ipynb", 4).cells[-1].source
-    assert "Profile **smoke**" in last and "torch 2" in last and "Images: not used" in last
+    assert "Profile **smoke**" in last and "torch 2" in last and "Data: none" in last
     assert digest == book.stage_book(project, plan(project, "smoke"))
     (project / "book" / "intro.md").write_text("# Other prose\n")
     assert digest != book.stage_book(project, plan(project, "smoke"))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from paperlib.data import Images
+from paperlib.data import Images, Matrix
 from paperlib.records import (
     Outcome,
     Record,
@@ -148,6 +148,19 @@ def test_a_record_is_found_where_its_experiment_moved(folder):
         with_table.write_text(json.dumps(table))
         Results(folder, reuse=True).collect(square, {"a": {"number": 3}})
         assert calls == CALLS
+
+
+def largest(*, data: Matrix, seed: int) -> Outcome:
+    CALLS.append(seed)
+    return Outcome({"largest": float(data.values.max())})
+
+
+def test_any_source_of_data_will_do(folder):
+    matrix = Matrix(np.arange(6.0).reshape(2, 3), "test")
+    for _ in range(2):
+        found = Results(folder).collect(largest, {"a": {"seed": 0}}, matrix)["a"]
+    assert CALLS == [0] and found.numbers == {"largest": 5.0}
+    assert found.provenance["images"] == matrix.identity
 
 
 def test_what_is_bound_to_an_experiment_leaves_it_the_same(folder):

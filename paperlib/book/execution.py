@@ -34,7 +34,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 # version accepts [bytes], and room for what is kept; other C libraries take no notice, the user's values win.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 
-# The images source that a notebook declared as `images: false` sees: asking for images is then an error.
+# The images source that a notebook without images sees: asking for some is then an error.
 NO_IMAGES = "none-because-profiles.yml-says-images-false"
 
 
@@ -96,7 +96,8 @@ def execute_task(
     started = datetime.now(UTC)
     clock = time.perf_counter()
     environment = {
-        "PAPERLIB_IMAGES": task.images.source if task.images else NO_IMAGES,
+        "PAPERLIB_IMAGES": NO_IMAGES,
+        **({task.data.variable: task.data.source} if task.data else {}),
         "PAPERLIB_RESULTS": str(task.results),
         "PAPERLIB_REUSE": "1" if reuse else "",
         "PAPERLIB_WORKERS": str(workers),
@@ -115,7 +116,7 @@ def execute_task(
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "parameters": task.parameters,
-        "images": task.images.description if task.images else None,
+        "data": task.data.description if task.data else None,
         **provenance(),
         "inputs": task.inputs,
         "output_sha256": sha256(content),

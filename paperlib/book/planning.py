@@ -6,6 +6,7 @@ import ast
 import json
 import os
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from paperlib.book.notebooks import find_notebooks, read_notebook
-from paperlib.book.tasks import ImagesChoice, Task, sha256
+from paperlib.book.tasks import Choice, Task, sha256
 from paperlib.system.errors import InputError
 from paperlib.system.files import hash_files
 from paperlib.system.imports import imported_files
@@ -49,16 +50,16 @@ def plan(
     if not only and (missing := sorted(set(entries) - set(sources))):
         raise InputError(f"book/profiles.yml names {', '.join(missing)}, not a notebook in _toc.yml.")
 
-    with_images = {name for name in sources if entries[name].get("images", True)}
-    choice = choose_images(images, download=download) if with_images else None
+    choose = cache(partial(choose_data, root, images, download=download))
     shared = {"environment": sha256((root / "constraints.txt").read_bytes())}
     tasks = []
     for name in sources:
-        task_images = choice if name in with_images else None
+        used = entries[name].get("data", "images" if entries[name].get("images", True) else None)
         read = [path for pattern in entries[name].get("files", []) for path in root.glob(pattern)]
         written = root / "results" / profile / name  # by this very run
         files = {"files": hash_files(root, (path for path in read if not path.is_relative_to(written)))}
-        tasks.append(_make_task(root, name, profile, entries[name][profile], task_images, shared | files))
+        data = choose(used) if used else None
+        tasks.append(_make_task(root, name, profile, entries[name][profile], data, shared | files))
     return tasks
 
 
@@ -83,7 +84,7 @@ def read_profiles(root: Path) -> dict[str, dict[str, Any]]:
     path = root / "book" / "profiles.yml"
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, entry in entries.items():
-        if unknown := sorted(set(entry) - {*PROFILES, "images", "files"}):
+        if unknown := sorted(set(entry) - {*PROFILES, "data", "images", "files"}):
             raise InputError(f"book/profiles.yml, {name}: unknown key {', '.join(unknown)}.")
         for profile in PROFILES:
             settings = entry.get(profile)
@@ -92,15 +93,29 @@ def read_profiles(root: Path) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def choose_images(images: str | None, *, download: bool) -> ImagesChoice:
-    """Settle on one image source for the whole run: all pages show the same, and none waits for the network.
+def choose_data(root: Path, images: str | None, used: str, *, download: bool) -> Choice:
+    """Settle on the data for the whole run: all pages with images show the same, none waits for the network.
 
-    Without a name and with `download` False, the cached download is taken where there is one and the embedded
-    photographs otherwise.
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    images : str, optional
+        Source of the images; without, and with `download` False, the cached download is taken where there is
+        one and the embedded photographs otherwise.
+    used : str
+        What a page uses: ``images``, or a data set or file, from `root`, of `paperlib.data.load_matrix`.
+    download : bool
+        Whether the images may be downloaded.
     """
-    from paperlib.data import load_images
+    from paperlib.data import load_images, load_matrix
     from paperlib.data.download import cached_olshausen
+    from paperlib.data.matrix import DATA_SETS
 
+    if used != "images":
+        named = used if used in DATA_SETS else str(root / used)
+        matrix = load_matrix(named)
+        return Choice("PAPERLIB_DATA", named, matrix.describe(), matrix.sha256)
     images = images or os.environ.get("PAPERLIB_IMAGES") or None
     if images is None and not download:
         images = "olshausen" if cached_olshausen() else "photos"
@@ -108,7 +123,7 @@ def choose_images(images: str | None, *, download: bool) -> ImagesChoice:
         images = str(Path(images).expanduser().resolve())
     loaded = load_images(images)
     source = images or ("olshausen" if cached_olshausen() else "photos")
-    return ImagesChoice(source, loaded.describe(), loaded.sha256)
+    return Choice("PAPERLIB_IMAGES", source, loaded.describe(), loaded.sha256)
 
 
 def _make_task(
@@ -116,7 +131,7 @@ def _make_task(
     name: str,
     profile: str,
     settings: dict[str, Any],
-    images: ImagesChoice | None,
+    data: Choice | None,
     shared_inputs: dict[str, str],
 ) -> Task:
     source, parameters = root / "book" / f"{name}.md", settings["parameters"]
@@ -126,11 +141,11 @@ def _make_task(
     inputs = {
         "source": sha256(source.read_bytes()),
         "parameters": sha256(json.dumps(parameters, sort_keys=True).encode()),
-        "images": f"{images.source} {images.sha256}" if images else "not used",
+        "data": f"{data.source} {data.sha256}" if data else "not used",
         **shared_inputs,
         **{path.relative_to(root).as_posix(): sha256(path.read_bytes()) for path in sorted(modules)},
     }
-    return Task(root, name, profile, parameters, float(settings["minutes"]), images, inputs)
+    return Task(root, name, profile, parameters, float(settings["minutes"]), data, inputs)
 
 
 def _plain_code(notebook: NotebookNode) -> str:

@@ -9,15 +9,16 @@ import nbformat
 from nbformat import NotebookNode
 
 from paperlib.book.tasks import Task
+from paperlib.plotting import Table
 
 
 def provenance_cell(task: Task) -> NotebookNode:
-    """The note at the end of an executed page: profile, images, seconds, device and versions."""
+    """The note at the end of an executed page: profile, data, seconds, device and versions."""
     manifest = _manifest(task)
     text = (
         f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
         f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, "
-        f"started {manifest['started']}. Images: {manifest['images'] or 'not used'}.\n\n"
+        f"started {manifest['started']}. Data: {manifest['data'] or 'none'}.\n\n"
         f"{manifest['device']}, {_versions(manifest)}{_commit(manifest, ', commit {}')}\n:::"
     )
     return nbformat.v4.new_markdown_cell(text, id="provenance")
@@ -29,7 +30,7 @@ def environment_tables(tasks: Sequence[Task]) -> str:
     environment = {
         "processor": [manifest["device"] for manifest in manifests],
         "versions": [_versions(manifest) for manifest in manifests],
-        "images": [manifest["images"] for manifest in manifests],
+        "data": [manifest["data"] for manifest in manifests],
     }
     facts = [[name, "; ".join(dict.fromkeys(filter(None, values)))] for name, values in environment.items()]
     rows = [
@@ -39,15 +40,15 @@ def environment_tables(tasks: Sequence[Task]) -> str:
             f"{manifest['seconds']:.1f}",
             manifest["started"].replace("T", " ").removesuffix("+00:00"),
             _commit(manifest, "`{}`"),
-            "used" if manifest["images"] else "",
+            (manifest["data"] or "").split(":")[0],
         ]
         for task, manifest in zip(tasks, manifests, strict=True)
     ]
     rows.append(["all", "", f"{sum(manifest['seconds'] for manifest in manifests):.1f}", "", "", ""])
-    head = ["page", "profile", "seconds", "started (UTC)", "commit", "images"]
+    head = ["page", "profile", "seconds", "started (UTC)", "commit", "data"]
     return (
-        f"\n## Environment\n\n{_table(['environment', ''], [fact for fact in facts if fact[1]])}"
-        f"\n## Pages\n\n{_table(head, rows)}"
+        f"\n## Environment\n\n{Table(['environment', ''], [fact for fact in facts if fact[1]])}\n"
+        f"\n## Pages\n\n{Table(head, rows)}\n"
     )
 
 
@@ -63,8 +64,3 @@ def _versions(manifest: dict) -> str:
 
 def _commit(manifest: dict, form: str) -> str:
     return form.format(manifest["commit"][:12]) if manifest["commit"] else ""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

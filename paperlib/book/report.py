@@ -9,15 +9,15 @@ from paperlib.book.tasks import Task
 
 
 def print_plan(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None]) -> None:
-    """What would run and why, on which images, and how long it is expected to take."""
+    """What would run and why, on which data, and how long it is expected to take."""
     rows, minutes = [], []
     for task in tasks:
         reasons = task.reasons()
         minutes += [task.minutes] if reasons else []
         state = f"run ({', '.join(reasons)})" if reasons else "up to date"
         rows.append((task.name, task.profile, f"{task.minutes:g}", state))
-    images = next((task.images.description for task in tasks if task.images), "not used")
-    echo(f"Images: {images}")
+    used = dict.fromkeys(task.data.description for task in tasks if task.data)
+    echo(f"Data: {'; '.join(used) or 'not used'}")
     _print_table(("notebook", "profile", "minutes", "plan"), rows, echo)
     expected = expected_minutes(minutes, jobs)
     time = f"{expected:.1f} minutes" if expected < 100 else f"{expected / 60:.1f} hours"

@@ -10,9 +10,10 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class ImagesChoice:
-    """The image source that every notebook of a run uses: what to pass on, in words, and the pixels' hash."""
+class Choice:
+    """The data that a notebook uses: which environment variable names them, how, in words, and their hash."""
 
+    variable: str
     source: str
     description: str
     sha256: str
@@ -27,7 +28,7 @@ class Task:
     profile: str
     parameters: dict[str, Any]
     minutes: float
-    images: ImagesChoice | None
+    data: Choice | None
     inputs: dict[str, str] = field(repr=False)
 
     @property

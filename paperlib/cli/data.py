@@ -1,20 +1,19 @@
-"""The commands `paperlib data info` and `paperlib data fetch`: the natural images."""
+"""The commands `paperlib data info` and `paperlib data fetch`."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import click
 
 
 @click.group()
 def data() -> None:
-    """Show or fetch the natural images.
+    """Show data, or fetch the natural images.
 
     \b
     Examples:
       paperlib data info
       paperlib data info photos
+      paperlib data info wine
       paperlib data info my_pictures/
       paperlib data fetch
     """
@@ -23,22 +22,20 @@ def data() -> None:
 @data.command()
 @click.argument("source", required=False)
 def info(source: str | None) -> None:
-    """Show what the images SOURCE are.
+    """Show what the data SOURCE are.
 
-    SOURCE is olshausen, photos, a .npy, .npz or .mat file, or a folder of pictures. Without it: what
-    PAPERLIB_IMAGES names, or the cache, the download or the photos, whichever is there first.
+    SOURCE is olshausen, photos, a .npy, .npz or .mat file of images, or a folder of pictures; or a matrix: a
+    .csv file, or breast_cancer, diabetes, digits, iris or wine. Without it: what PAPERLIB_IMAGES names, or
+    the cache, the download or the photos, whichever is there first.
     """
     from paperlib.data.download import cache_folder, cached_olshausen
-    from paperlib.data.images import load_images
+    from paperlib.data.matrix import load_source
 
-    images = load_images(source)
-    counts = Counter(f"{height}×{width}" for height, width in images.shapes)
-    sizes = ", ".join(f"{count} of {size}" for size, count in counts.items())
+    found = load_source(source)
     for name, value in {
-        "source": images.source,
-        "images": f"{len(images)} ({sizes} pixels)",
-        "mean variance": f"{images.mean_variance:.6g}",
-        "sha256": images.sha256,
+        "source": found.source,
+        **found.facts,
+        "sha256": found.sha256,
         "cache": cached_olshausen() or f"{cache_folder()} (IMAGES.mat is not there)",
     }.items():
         click.echo(f"{name + ':':<15}{value}")

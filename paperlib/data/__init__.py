@@ -1,4 +1,4 @@
-"""Data: natural images, and patches of them."""
+"""Data: natural images and patches of them, and matrices of data points."""
 
 import lazy_loader
 

@@ -2,5 +2,9 @@ from .download import cache_folder as cache_folder
 from .download import fetch_olshausen as fetch_olshausen
 from .images import Images as Images
 from .images import load_images as load_images
+from .matrix import Matrix as Matrix
+from .matrix import load_matrix as load_matrix
+from .matrix import load_source as load_source
 from .patches import PatchSampler as PatchSampler
+from .source import Source as Source
 from .whitening import whiten as whiten

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from jaxtyping import Float32
 
 from paperlib.data.download import DownloadError, cached_olshausen, fetch_olshausen
 from paperlib.data.readers import read_array_file, read_folder, read_photos
+from paperlib.data.source import Source
 from paperlib.data.whitening import whiten
 from paperlib.system.errors import InputError
 
@@ -25,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class Images(Source):
     """Whitened images and where they come from.
 
     Parameters
@@ -75,6 +77,13 @@ class Images:
             digest.update(f"{image.shape[0]}x{image.shape[1]}:".encode())
             digest.update(image.astype("<f4", copy=False).tobytes())
         return digest.hexdigest()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Number and sizes of the images, and their mean variance."""
+        counts = Counter(f"{height}×{width}" for height, width in self.shapes)
+        sizes = ", ".join(f"{count} of {size}" for size, count in counts.items())
+        return {"images": f"{len(self)} ({sizes} pixels)", "mean variance": f"{self.mean_variance:.6g}"}
 
     def describe(self) -> str:
         """One line: source, number and sizes of the images, mean variance, start of the hash."""

@@ -5,8 +5,8 @@ from .learning import plot_history as plot_history
 from .learning import plot_learning_curves as plot_learning_curves
 from .learning import plot_overview as plot_overview
 from .learning import plot_prior_scales as plot_prior_scales
-from .style import Table as Table
 from .style import new_figure as new_figure
+from .table import Table as Table
 from .theory import Panel as Panel
 from .theory import plot_lines as plot_lines
 from .theory import plot_plane as plot_plane

@@ -1,4 +1,4 @@
-"""How all figures look, and tables: what the other modules here draw with.
+"""How all figures look: what the other modules here draw with.
 
 Colors are Okabe & Ito's, which color-blind readers can tell apart.
 """
@@ -6,8 +6,6 @@ Colors are Okabe & Ito's, which color-blind readers can tell apart.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -47,24 +45,3 @@ class NotebookFigure(Figure):
 def new_figure(width: float, height: float) -> Figure:
     """Empty figure of `width` and `height` in inches (the book's pages are 8 wide)."""
     return NotebookFigure(figsize=(width, height), layout="constrained")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts, which may hold Markdown and formulas; notebooks show it as a table of the page.
-
-    Parameters
-    ----------
-    head : sequence of str
-        The columns' names.
-    rows : sequence of sequences
-        As many entries each.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def _repr_markdown_(self) -> str:
-        lines = [self.head, ["---"] * len(self.head), *self.rows]
-        cells = ([str(cell).replace("|", r"\|") for cell in line] for line in lines)  # |z| would end a cell
-        return "\n".join(f"| {' | '.join(line)} |" for line in cells)

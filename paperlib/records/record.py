@@ -24,7 +24,7 @@ import joblib
 import numpy as np
 import torch
 
-from paperlib.data import Images
+from paperlib.data import Source
 from paperlib.system.errors import InputError
 from paperlib.system.files import find_root, write_atomically
 from paperlib.system.provenance import code_hash, provenance, qualified_name
@@ -91,59 +91,58 @@ class Results:
         self,
         experiment: Callable[..., Outcome],
         configs: Mapping[str, Mapping[str, Any]],
-        images: Images | None = None,
+        source: Source | None = None,
     ) -> dict[str, Record]:
         """Records by name, computing those that are missing, PAPERLIB_WORKERS at a time.
 
         Parameters
         ----------
         experiment : callable
-            ``experiment(**config)`` or, where it has a parameter of that name, ``experiment(images=images,
-            **config)``; returns an `Outcome` that depends on nothing else.  It is in a module; what
+            ``experiment(**config)`` or, where it has a parameter ``images`` or ``data``, with the source
+            as that, too; returns an `Outcome` that depends on nothing else.  It is in a module; what
             `functools.partial` has given it says the configuration, too.
         configs : mapping
             Name of the record, which is its file's name → configuration, plain values only.
-        images : Images, optional
-            The images that all of them use.
+        source : Source, optional
+            The data that all of them use, such as images.
 
         Raises
         ------
         InputError
-            If the experiment needs images and there are none, or a name cannot be a file's.
+            If the experiment needs data and there are none, or a name cannot be a file's.
         """
-        if ("images" in signature(experiment).parameters) != (images is not None):
-            raise InputError(
-                f"{_name(experiment)} and its images do not fit: give images where it uses them."
-            )
+        if (_data_parameter(experiment) is None) != (source is None):
+            raise InputError(f"{_name(experiment)} and its data do not fit: give images where it uses them.")
         if wrong := [name for name in configs if Path(name).name != name or name.startswith(".")]:
             raise InputError(f"{wrong[0]!r} cannot be the name of a record's file.")
         plain = {name: json.loads(json.dumps(config)) for name, config in configs.items()}
-        found = {name: self._find(name, experiment, config, images) for name, config in plain.items()}
+        found = {name: self._find(name, experiment, config, source) for name, config in plain.items()}
         missing = [name for name, record in found.items() if record is None]
         workers = min(int(os.environ.get("PAPERLIB_WORKERS", "1")), max(len(missing), 1))
-        jobs = (joblib.delayed(self._compute)(name, experiment, plain[name], images) for name in missing)
+        jobs = (joblib.delayed(self._compute)(name, experiment, plain[name], source) for name in missing)
         computed = dict(zip(missing, joblib.Parallel(workers)(jobs), strict=True))
         return {name: computed[name] if record is None else record for name, record in found.items()}
 
-    def _find(self, name: str, experiment: Callable, config: dict, images: Images | None) -> Record | None:
+    def _find(self, name: str, experiment: Callable, config: dict, source: Source | None) -> Record | None:
         path = self.folder and self.folder / f"{name}.json"
         if path is None or not path.is_file():
             return None
         record = read_record(path)
-        asked = [config, _name(experiment), _identity(images)]
+        asked = [config, _name(experiment), source and source.identity]
         if asked != [record.config, self._moved(record.experiment), record.provenance["images"]]:
             return None
         made_here = self._mark(name).is_file() and self._mark(name).read_text() == _digest(path)
         current = made_here and record.provenance["code"] == code_hash(_function(experiment))
         return record if self.reuse or current else None
 
-    def _compute(self, name: str, experiment: Callable, config: dict, images: Images | None) -> Record:
+    def _compute(self, name: str, experiment: Callable, config: dict, source: Source | None) -> Record:
         started, clock, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
-        outcome = experiment(**config) if images is None else experiment(images=images, **config)
+        parameter = _data_parameter(experiment)
+        outcome = experiment(**config) if parameter is None else experiment(**{parameter: source}, **config)
         origin = {
             "schema": SCHEMA,
             "experiment": _name(experiment),
-            "images": _identity(images),
+            "images": source and source.identity,  # the name that it had when data were images
             "code": code_hash(_function(experiment)),
             **provenance(),
             "started": started.isoformat(timespec="seconds"),
@@ -250,8 +249,9 @@ def _name(experiment: Callable[..., Outcome]) -> str:
     return qualified_name(_function(experiment))
 
 
-def _identity(images: Images | None) -> dict[str, str] | None:
-    return None if images is None else {"source": images.source, "sha256": images.sha256}
+def _data_parameter(experiment: Callable[..., Outcome]) -> str | None:
+    """The parameter that takes the data."""
+    return next((name for name in ("images", "data") if name in signature(experiment).parameters), None)
 
 
 def _digest(path: Path) -> str:

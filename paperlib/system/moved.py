@@ -30,9 +30,11 @@ class MovedModules(MetaPathFinder, Loader):
     """Finds moved modules for ``import``."""
 
     def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        """A module that moved, and no other."""
         return None if new_name(name) == name else ModuleSpec(name, self)
 
     def exec_module(self, module: ModuleType) -> None:
+        """Put the module of today into the place of `module`."""
         name = new_name(module.__name__)
         warnings.warn(f"{module.__name__} is now {name}", DeprecationWarning, stacklevel=2)
         sys.modules[module.__name__] = importlib.import_module(name)
