@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -210,13 +209,11 @@ def test_a_notebook_can_use_other_data(project):
     (project / "book" / "profiles.yml").write_text(yaml.safe_dump(profiles))
     code = "from paperlib.data import load_matrix\nprint(load_matrix().values.shape)"
     (project / "book" / "first.md").write_text(notebook(code))
-    with_package = project / "paperlib"
-    shutil.rmtree(with_package)  # the installed one is used
     reproduce(project, profile="smoke", only=["first"], build=False, echo=lambda line: None)
     (task,) = plan(project, "smoke", only=["first"])
     assert task.reasons() == [] and task.read_manifest()["data"].startswith("wine (scikit-learn): 178 points")
     outputs = [cell.outputs for cell in nbformat.read(task.output, 4).cells if cell.get("outputs")]
-    assert outputs[0][0].text == "(178, 13)\n"
+    assert "(178, 13)\n" in [output.text for output in outputs[0]]
 
 
 def test_a_notebook_that_declares_no_images_cannot_load_any(monkeypatch):

@@ -11,8 +11,8 @@ from typing import Any
 
 HOMES = {
     "elbo": "annealing criteria encoders posteriors",
-    "models.sparse_coding": "baselines estimator gabor inference metrics model objectives special "
-    "statistics trainers",
+    "models.sparse_coding": "baselines estimator gabor inference metrics model objectives special statistics "
+    "trainers",
     "system": "distributed errors files parallel provenance validation",
 }
 MOVED = {f"paperlib.{old}": f"paperlib.{home}.{old}" for home, olds in HOMES.items() for old in olds.split()}
