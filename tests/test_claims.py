@@ -84,7 +84,8 @@ def test_a_difference_counts_if_student_s_test_says_so(gains, verdict):
 
 
 def test_records_without_a_common_seed_are_no_comparison():
-    found = {name: record(name, judged(100.0)) for name in ("sparsenet-0", "em-none-1")}
+    runs = {"sparsenet-0": "sparsenet", "em-none-1": "em"}
+    found = {name: record(name, judged(100.0), learner=learner) for name, learner in runs.items()}
     assert {claim.find(found).verdict for claim in CLAIMS["sparsenet"]} == {Verdict.MISSING}
 
 

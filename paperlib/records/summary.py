@@ -25,8 +25,13 @@ def by_seed(records: Mapping[str, Record]) -> dict[str, list[Record]]:
     """Those `records` whose names differ in nothing but the seed at their end, by the name without it."""
     groups: dict[str, list[Record]] = {}
     for name in sorted(records, key=lambda name: records[name].config["seed"]):
-        groups.setdefault(name.rpartition("-")[0], []).append(records[name])
+        groups.setdefault(method_of(name), []).append(records[name])
     return groups
+
+
+def method_of(name: str) -> str:
+    """What a record's name says besides the seed, which stands after its last hyphen."""
+    return name.rpartition("-")[0]
 
 
 def read_complete(page: Path | str, like: Mapping[str, Record]) -> dict[str, Record]:

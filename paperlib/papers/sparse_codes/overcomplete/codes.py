@@ -18,6 +18,7 @@ from paperlib.models.sparse_coding.metrics import gini
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED
 from paperlib.records.record import Outcome, Record, Results
+from paperlib.records.summary import method_of
 
 
 def collect_codes(
@@ -43,10 +44,9 @@ def collect_codes(
     """
     configs = {}
     for run, record in learned.items():
-        name, _, seed = run.rpartition("-")
         digest = hashlib.sha256(record.arrays["dictionary"].tobytes()).hexdigest()
         own = {"run": run, "dictionary": digest, "n_codes": n_codes}
-        configs[f"{name}-codes-{seed}"] = record.config | own
+        configs[f"{method_of(run)}-codes-{record.config['seed']}"] = record.config | own
     return results.collect(partial(measure_codes, learned), configs, images)
 
 

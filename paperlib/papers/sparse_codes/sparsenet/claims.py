@@ -15,9 +15,9 @@ def _sparsenet_is_lower(runs: Groups) -> Finding:
 
 
 def _weight_is_the_reason(runs: Groups) -> Finding:
-    weights = [name for name in runs if name.startswith("sparsenet")]
+    weights = [group for group in runs.values() if group[0].config["learner"] == "sparsenet"]
     lead = gain(runs["sparsenet"], runs["em-none"], elbo)
-    rest = min((gain(runs[name], runs["em-none"], elbo) for name in weights), key=lambda gap: gap.value)
+    rest = min((gain(group, runs["em-none"], elbo) for group in weights), key=lambda gap: gap.value)
     text = f"with the best of {len(weights)} weights EM minus sparsenet is still {rest.text(1)} nats"
     closed = 1 - rest.value / lead.value
     return Finding(text, Verdict.of(closed > MOST, partly=closed > 1 - MOST), rest.seeds)
