@@ -7,7 +7,7 @@ from itertools import pairwise, product
 from statistics import mean
 
 from paperlib.models.sparse_coding.metrics import LEAST_INFORMATION
-from paperlib.papers.sparse_codes.judging import epochs, own_elbo
+from paperlib.papers.sparse_codes.judging import epochs, gabor_share, own_elbo
 from paperlib.records import Record, spread
 from paperlib.records.claims import Claim, Finding, Gain, Groups, NotRun, Verdict, common_seeds, gain, graded
 
@@ -123,7 +123,7 @@ def _divergence_vanishes(runs: Groups) -> Finding:
 
 
 def _noise_disappears(runs: Groups) -> Finding:
-    noisy = [mean(share <= 0.5 for share in record.numbers["gabor"]) for record in runs["paper-likelihood"]]
+    noisy = [1 - gabor_share(record) for record in runs["paper-likelihood"]]
     last = [count[-1] for count in _counts(runs, "likelihood")]
     text = f"collapsed latents {spread(last, 1)}, fields that no Gabor function explains by half "
     text += f"{spread([100 * share for share in noisy], 0)} %"
@@ -140,10 +140,7 @@ def _all_in_use(runs: Groups) -> Finding:
 
 def _same_in_the_end(runs: Groups) -> Finding:
     more = gain(runs["paper-likelihood"], runs["paper-prior"], own_elbo)
-    shares = [
-        mean(mean(share > 0.5 for share in record.numbers["gabor"]) for record in runs[f"paper-{kind}"])
-        for kind in ("prior", "likelihood")
-    ]
+    shares = [mean(map(gabor_share, runs[f"paper-{kind}"])) for kind in ("prior", "likelihood")]
     gabors = " and ".join(f"{share:.0%}" for share in shares)
     text = f"prior minus likelihood: {more.text()} nats; Gabors {gabors}"
     similar = abs(shares[0] - shares[1]) < SIMILAR

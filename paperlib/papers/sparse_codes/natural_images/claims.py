@@ -7,7 +7,7 @@ from functools import partial
 from statistics import mean
 
 from paperlib.models.sparse_coding.metrics import LOCALIZED
-from paperlib.papers.sparse_codes.judging import epochs, own_elbo
+from paperlib.papers.sparse_codes.judging import epochs, gabor_share, own_elbo
 from paperlib.records import Record, spread
 from paperlib.records.claims import Claim, Finding, Groups, Verdict, common_seeds, gain, graded
 
@@ -18,10 +18,7 @@ AXES = {"step": "passes", "seconds": "s"}
 
 
 def _all_gabors(runs: Groups) -> Finding:
-    shares = {
-        name: [mean(share > 0.5 for share in record.numbers["gabor"]) for record in runs[name]]
-        for name in FOUR
-    }
+    shares = {name: [gabor_share(record) for record in runs[name]] for name in FOUR}
     lowest = min(shares, key=lambda name: mean(shares[name]))
     text = f"{100 * mean(shares[lowest]):.0f} % of the fields or more, fewest in {FOUR[lowest]}"
     good = [mean(share) > 0.8 for share in shares.values()]
