@@ -17,7 +17,7 @@ from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import FitResult
 from paperlib.papers.sparse_codes.bars.experiment import (
     climb_with_more_data,
-    describe_fields,
+    describe_recovery,
     learn_bars,
     make_bars,
     per_seed,
@@ -39,7 +39,7 @@ def result_with(dictionary: torch.Tensor) -> FitResult:
 def test_bars_themselves_are_recovered_in_any_order_and_with_any_sign():
     truth = normalize_columns(bar_fields(5))
     order, signs = torch.randperm(10), torch.randn(10).sign()
-    described = describe_fields(result_with(signs * truth[:, order]), truth)
+    described = describe_recovery(result_with(signs * truth[:, order]), truth)
     assert described["recovered"] and described["recovered_strictly"]
     assert described["smallest_cosine"] == pytest.approx(1, abs=1e-6)
     assert described["bars_held"] == [1] * 10
@@ -53,7 +53,7 @@ def test_a_field_of_two_bars_holds_two_whether_they_cross_or_not(first, second, 
     truth = normalize_columns(bar_fields(5))
     learned = truth.clone()
     learned[:, first] = truth[:, first] + sign * truth[:, second]
-    described = describe_fields(result_with(normalize_columns(learned)), truth)
+    described = describe_recovery(result_with(normalize_columns(learned)), truth)
     assert described["bars_held"] == [2 if field == first else 1 for field in range(10)]
     assert not described["recovered_strictly"]
 
@@ -61,7 +61,7 @@ def test_a_field_of_two_bars_holds_two_whether_they_cross_or_not(first, second, 
 def test_noise_holds_no_bar():
     truth = normalize_columns(bar_fields(5))
     pixels = torch.eye(25)[:, :10]  # |cos| of a pixel with its two bars is 1/√5
-    described = describe_fields(result_with(pixels), truth)
+    described = describe_recovery(result_with(pixels), truth)
     assert described["bars_held"] == [0] * 10 and not described["recovered"]
 
 

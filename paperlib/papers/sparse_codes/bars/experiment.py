@@ -52,7 +52,7 @@ def learn_bars(
     -------
     Outcome
         Numbers: `elbo` (of the trainer's own posteriors) and `elbo_full` (of full ones) in nats a data point,
-        `history` of the ELBO and its entropies, and those of `describe_fields`.  Array: `dictionary` (D, H).
+        `history` of the ELBO and its entropies, those of `describe_recovery`.  Array: `dictionary` (D, H).
 
     Raises
     ------
@@ -68,7 +68,7 @@ def learn_bars(
         "elbo": result.elbo,
         "elbo_full": float(entropy_elbo(full)),
         "history": [{key: round(row[key], 5) for key in KEPT} for row in result.history],
-        **describe_fields(result, data.model.dictionary),
+        **describe_recovery(result, data.model.dictionary),
     }
     return Outcome(numbers, {"dictionary": dictionary.numpy()})
 
@@ -87,7 +87,7 @@ def score_truth(*, seed: int, n_points: int = 1000, family: str = "full") -> Out
 def climb_with_more_data(
     *, seed: int, n_points: int = 1000, n_more: int = 10_000, iterations: int = 60, **options: Any
 ) -> Outcome:
-    """Take where joint L-BFGS ended on `n_points` for the start of a climb on `n_more` of the same bars.
+    """Start a climb on `n_more` data points where joint L-BFGS ended on `n_points` of the same bars.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def climb_with_more_data(
     return Outcome({"recovered": recovered, "elbo": float(entropy_elbo(stats))})
 
 
-def describe_fields(result: FitResult, truth: Float[Tensor, "D H"]) -> dict[str, Any]:
+def describe_recovery(result: FitResult, truth: Float[Tensor, "D H"]) -> dict[str, Any]:
     """Which fields hold which bars, and how much they are used.
 
     Returns

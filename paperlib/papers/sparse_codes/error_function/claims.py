@@ -9,7 +9,7 @@ from paperlib.records import values
 from paperlib.records.claims import Claim, Finding, Groups, Verdict, gain
 
 PAGE = "error_function"
-LONGER = 15, 35  # % of learning time that count as 20 to 30
+LONGER = 15, 35  # % more learning time, which count as 20 to 30
 ROUGHLY = 60  # % at most that count in part
 
 
