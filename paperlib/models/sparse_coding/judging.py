@@ -17,17 +17,18 @@ def judge(stats: PosteriorStatistics, posterior: GaussianPosterior, seed: int) -
     """ELBO, entropies, Gini index (samples seeded by `seed`) and dead fields as plain numbers."""
     terms = entropies(stats)
     prior_scales, noise_variance = closed_form_scales(stats, torch.float64)
-    generator = torch.Generator(posterior.mean.device).manual_seed(seed)
-    gini, gini_sd = posterior_gini(posterior[:GINI_POINTS], generator=generator)
+    gini, gini_sd = sampled_gini(posterior, seed)
     return {
         "elbo": float(terms.elbo),
-        "entropies": {
-            "posterior": float(terms.posterior),
-            "prior": float(terms.prior),
-            "likelihood": float(terms.likelihood),
-        },
+        "entropies": {name: float(value) for name, value in vars(terms).items()},
         "gini": gini,
         "gini_sd": gini_sd,
         "dead_fields": dead_fields(prior_scales, noise_variance).numel(),
         "noise_variance": float(noise_variance),
     }
+
+
+def sampled_gini(posterior: GaussianPosterior, seed: int = 0) -> tuple[float, float]:
+    """`posterior_gini` of the first `GINI_POINTS` data points, with samples seeded by `seed`."""
+    generator = torch.Generator(posterior.mean.device).manual_seed(seed)
+    return posterior_gini(posterior[:GINI_POINTS], generator=generator)

@@ -25,17 +25,13 @@ from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import AmortizedResult, fit_amortized, infer_amortized
-from paperlib.papers.sparse_codes.natural_images.experiment import (
-    TEST_SEED,
-    entropy_weights,
-    judge_dictionary,
-)
+from paperlib.papers.sparse_codes.judging import entropy_weights, held_out_patches, judge_dictionary
 from paperlib.records.record import Outcome, Record
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_positive
 
 ITERATIONS = (1, 2, 3, 5, 10, 20)  # of E-steps that start from an encoder, or from nothing
-BATCH_SIZE = 256  # that L-BFGS works on at a time
+POINTS_AT_ONCE = 256  # that L-BFGS works on
 
 
 def amortization_gap(
@@ -85,7 +81,7 @@ def amortization_gap(
     if n_test > n_patches:
         raise InputError(f"n_test is {n_test}, more than the {n_patches} patches to learn from.")
     x = PatchSampler(images, patch_size, seed=seed).draw(n_patches)
-    x_test = PatchSampler(images, patch_size, seed=TEST_SEED).draw(n_test)
+    x_test = held_out_patches(images, patch_size, n_test)
     result = fit_amortized(
         x, n_latents, family=family, refinement_steps=refinement_steps, annealing=entropy_weights(annealing),
         n_epochs=n_epochs, generator=torch.Generator().manual_seed(seed), progress=False,
@@ -146,7 +142,7 @@ def optimal_posterior(
     if family in STEPWISE:
         return STEPWISE[family](x, model, n_steps=max_iterations)
     return concatenate([
-        infer_lbfgs(batch, model, family, max_iterations=max_iterations) for batch in x.split(BATCH_SIZE)
+        infer_lbfgs(batch, model, family, max_iterations=max_iterations) for batch in x.split(POINTS_AT_ONCE)
     ])  # fmt: skip
 
 

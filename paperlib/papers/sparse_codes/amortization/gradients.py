@@ -16,7 +16,7 @@ from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_col
 from paperlib.models.sparse_coding.objectives import classical_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_em
-from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED
+from paperlib.papers.sparse_codes.judging import held_out_patches
 from paperlib.records.record import Outcome
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_positive
@@ -76,7 +76,7 @@ def gradient_noise(
     generator = torch.Generator().manual_seed(seed)
     x = training.draw(n_patches)
     learned = fit_em(x, n_latents, n_epochs=n_epochs, generator=generator, progress=False)
-    batches = PatchSampler(images, patch_size, seed=TEST_SEED).draw(n_batches * batch_size).double()
+    batches = held_out_patches(images, patch_size, n_batches * batch_size).double()
     model = SparseCodingModel(*(value.double() for value in vars(learned.model).values()))
     points = [(x, _free_parameters(x, model, e_steps)) for x in batches.split(batch_size)]
     x, free = points[0]

@@ -19,12 +19,11 @@ from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_paper_em
+from paperlib.papers.sparse_codes.judging import MINIBATCH, held_out_patches
 from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 
 FUNCTIONS = ("torch", "burmann")
-TEST_SEED = 10_000  # of the patches that dictionaries are judged on
-BATCH_SIZE = 512
 EVALUATIONS = 20  # of the objective and its gradient that are timed
 
 
@@ -72,16 +71,16 @@ def learn_with_error_function(
     """
     check_choice("error function", function, FUNCTIONS)
     x = PatchSampler(images, patch_size, seed=0).draw(n_patches)
-    x_test = PatchSampler(images, patch_size, seed=TEST_SEED).draw(n_test)
+    x_test = held_out_patches(images, patch_size, n_test)
     ends = [time.process_time()]
     with burmann_series() if function == "burmann" else nullcontext():
         result = fit_paper_em(
-            x, n_latents, n_epochs=n_epochs, annealing=annealing, batch_size=BATCH_SIZE,
+            x, n_latents, n_epochs=n_epochs, annealing=annealing, batch_size=MINIBATCH,
             generator=torch.Generator().manual_seed(seed), progress=False,
             callback=lambda _: ends.append(time.process_time()),
         )  # fmt: skip
         dictionary = result.model.dictionary
-        evaluation_seconds = time_evaluation(x[:BATCH_SIZE], result.posterior[:BATCH_SIZE], dictionary)
+        evaluation_seconds = time_evaluation(x[:MINIBATCH], result.posterior[:MINIBATCH], dictionary)
     _, stats = fit_posterior(x_test, dictionary)
     numbers = {
         "elbo": float(entropy_elbo(stats)),

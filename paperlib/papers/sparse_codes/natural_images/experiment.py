@@ -8,31 +8,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial, reduce
-from operator import add
+from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
 from paperlib.elbo.encoders import Encoder
 from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import GaussianPosterior
-from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.gabor import fit_gabors
 from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior
-from paperlib.models.sparse_coding.judging import GINI_POINTS, judge
+from paperlib.models.sparse_coding.judging import GINI_POINTS, sampled_gini
 from paperlib.models.sparse_coding.metrics import (
     LEAST_INFORMATION,
     effective_pixels,
     fine_fields,
     latent_information,
-    posterior_gini,
 )
 from paperlib.models.sparse_coding.model import normalize_columns
-from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
+from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import (
     AmortizedResult,
@@ -41,7 +37,14 @@ from paperlib.models.sparse_coding.trainers import (
     fit_em,
     fit_paper_em,
 )
-from paperlib.records.record import Outcome, Record
+from paperlib.papers.sparse_codes.judging import (
+    entropy_weights,
+    held_out_patches,
+    judge_dictionary,
+    judge_posterior,
+    optimal_family,
+)
+from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 
 METHODS: dict[str, Callable[..., FitResult]] = {
@@ -51,11 +54,9 @@ METHODS: dict[str, Callable[..., FitResult]] = {
     "amortized": fit_amortized,
     "low-rank": partial(fit_amortized, family="low-rank"),
 }
-TEST_SEED = 10_000  # of the patches that dictionaries are judged on
-TRACED_POINTS = 1_024  # of them, on which they are judged while they are learned
+TRACED_POINTS = 1_024  # of the test patches, on which they are judged while they are learned
 TRACED_EPOCHS = 20  # at most
 COLLAPSED = LEAST_INFORMATION + 0.01  # nats a data point; latents that tell less have collapsed
-MINIBATCH = 512  # the paper's
 
 
 def learn_images(
@@ -95,7 +96,7 @@ def learn_images(
     Returns
     -------
     Outcome
-        `history`, a row an epoch (see `_Trace`) and one for the end; `judged`, by family (and `encoder`), as
+        `history`, a row an epoch (see `Trace`) and one for the end; `judged`, by family (and `encoder`), as
         of `judge_dictionary`; `gabor`, the share of each field that a Gabor function explains.  Arrays:
         `dictionary` (D, H), `prior_scales` (H,), and with `keep_fields` also `fields` (epochs, D, H) and by
         epoch the `scales` λ/σ and the `information` of latents (epochs, H).
@@ -107,10 +108,10 @@ def learn_images(
     """
     check_choice("method", method, METHODS)
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
-    x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
+    x_test = held_out_patches(images, patch_size, n_test)
     traced = x_test[:TRACED_POINTS]
-    family, interval = _optimal_family(method), -(-n_epochs // TRACED_EPOCHS)
-    trace = _Trace(x[-GINI_POINTS:], traced, family, interval, keep_fields)
+    family, interval = optimal_family(method), -(-n_epochs // TRACED_EPOCHS)
+    trace = Trace(x[-GINI_POINTS:], traced, family, interval, keep_fields)
     result = METHODS[method](
         x, n_latents, n_epochs=n_epochs, annealing=entropy_weights(annealing), callback=trace, progress=False,
         generator=torch.Generator().manual_seed(seed), **options,
@@ -133,49 +134,7 @@ def learn_images(
     return Outcome(numbers, {key: value.numpy() for key, value in arrays.items()})
 
 
-def entropy_weights(annealing: str | list[float]) -> str | list[EntropyWeights]:
-    """What trainers take for the annealing of a configuration: a kind, or γ of each epoch."""
-    return annealing if isinstance(annealing, str) else [EntropyWeights(prior=gamma) for gamma in annealing]
-
-
-def own_family(record: Record) -> str:
-    """Whose posteriors the method of a record has, a key of `judged`: `encoder`, `full` or `diagonal`."""
-    if "encoder" in record.numbers["judged"]:
-        return "encoder"
-    return _optimal_family(record.config["method"])
-
-
-def _optimal_family(method: str) -> str:
-    """Family of the optimal posteriors that a method's dictionaries are judged with as they are learned."""
-    return "full" if method == "full" else "diagonal"
-
-
-def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], family: str) -> dict:
-    """Judgement of a dictionary by the optimal posteriors of a family, as `judge_posterior` gives it."""
-    posterior, _ = fit_posterior(x, dictionary, family)
-    return judge_posterior(x, dictionary, posterior)
-
-
-def judge_posterior(
-    x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], posterior: GaussianPosterior
-) -> dict:
-    """ELBO, entropies and Gini index (`.judge`) with ONE λ and ONE σ² for all data.
-
-    Beside them `blocks`, the ELBO of each minibatch at these scales, whose mean is the ELBO, so that
-    differences of runs can be paired; and `minibatch_elbo`, the mean over minibatches with the optimal scales
-    of each, as the paper averages it.
-    """
-    batches = torch.arange(len(x)).split(min(MINIBATCH, len(x)))
-    parts = [PosteriorStatistics.from_batch(x[i], posterior[i], dictionary) for i in batches]
-    stats = reduce(add, parts)
-    prior_scales, noise_variance = closed_form_scales(stats, torch.float64)
-    blocks = [float(classical_elbo(part, prior_scales, noise_variance)) for part in parts]
-    own = sum(len(i) * float(entropy_elbo(part)) for i, part in zip(batches, parts, strict=True))
-    judged = judge(stats, posterior, seed=0)
-    return judged | {"minibatch_elbo": own / len(x), "blocks": [round(block, 4) for block in blocks]}
-
-
-class _Trace:
+class Trace:
     """Callback of every trainer: the state after an epoch as a row of numbers.
 
     Rows are those of the trainer's history (`elbo` and entropies of the posteriors gathered in the pass) with
@@ -204,7 +163,7 @@ class _Trace:
         posterior = self.present(now)
         stats = PosteriorStatistics.from_batch(self.x, posterior, dictionary)
         information = latent_information(posterior)
-        row["gini"], row["gini_sd"] = posterior_gini(posterior, generator=torch.Generator().manual_seed(0))
+        row["gini"], row["gini_sd"] = sampled_gini(posterior)
         row["pixels"] = float(effective_pixels(dictionary).median())
         row["fine"] = len(fine_fields(dictionary))
         row["collapsed"] = int((information < COLLAPSED).sum())

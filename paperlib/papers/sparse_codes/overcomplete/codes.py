@@ -12,11 +12,11 @@ from functools import partial
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.data import Images, PatchSampler
+from paperlib.data import Images
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.metrics import gini
 from paperlib.models.sparse_coding.model import normalize_columns
-from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED
+from paperlib.papers.sparse_codes.judging import held_out_patches
 from paperlib.records.record import Outcome, Record, Results
 from paperlib.records.summary import method_of
 
@@ -54,7 +54,7 @@ def measure_codes(
     learned: Mapping[str, Record], *, images: Images, run: str, patch_size: int, n_codes: int, **_: object
 ) -> Outcome:
     """`code_sparseness` of the dictionary that `run` has `learned`, on `n_codes` patches of `images`."""
-    x = PatchSampler(images, patch_size, TEST_SEED).draw(n_codes)
+    x = held_out_patches(images, patch_size, n_codes)
     return Outcome(code_sparseness(x, normalize_columns(learned[run].tensor("dictionary"))))
 
 

@@ -21,19 +21,18 @@ from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.gabor import GaborFit, fit_gabors
 from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior, infer_diagonal
-from paperlib.models.sparse_coding.judging import GINI_POINTS
+from paperlib.models.sparse_coding.judging import sampled_gini
 from paperlib.models.sparse_coding.metrics import (
     HIGH_FREQUENCY,
     dead_fields,
     effective_pixels,
     mean_frequency,
     peak_frequency,
-    posterior_gini,
 )
 from paperlib.models.sparse_coding.objectives import entropy_elbo, optimal_noise_variance
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_em
-from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED, judge_posterior
+from paperlib.papers.sparse_codes.judging import held_out_patches, judge_posterior
 from paperlib.records.record import Outcome, Record
 
 KINDS = ("Gabor", "texture", "other")
@@ -84,15 +83,14 @@ def learn_overcomplete(
         (H, 7), see `gabor_fits`.
     """
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
-    x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
+    x_test = held_out_patches(images, patch_size, n_test)
     started, seconds, gini = time.process_time(), 0.0, 0.0
 
     def after_epoch(now: Snapshot) -> None:
         nonlocal seconds, gini
         if now.step == n_epochs and now.posterior is not None:
             seconds = time.process_time() - started
-            few = now.posterior[:GINI_POINTS]
-            gini, _ = posterior_gini(few, generator=torch.Generator().manual_seed(0))
+            gini, _ = sampled_gini(now.posterior)
 
     result = fit_em(
         x, n_latents, n_epochs=n_epochs, annealing=falling_weights(first_gamma, last_gamma, n_epochs),

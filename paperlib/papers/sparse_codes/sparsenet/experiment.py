@@ -24,13 +24,13 @@ from paperlib.models.sparse_coding.baselines import (
 )
 from paperlib.models.sparse_coding.metrics import energy_outside
 from paperlib.models.sparse_coding.trainers import fit_em
-from paperlib.papers.sparse_codes.natural_images.experiment import TEST_SEED, judge_dictionary
+from paperlib.papers.sparse_codes.judging import held_out_patches, judge_dictionary
 from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 
 FINAL_BATCHES = 2_000  # of sparsenet, or its last fifth if that is less, whose mean is its final cost
 SPANS = 50  # of batches, over which its costs are averaged
-Learned = tuple[Float[Tensor, "D _"], dict[str, Any]]  # the fields, and numbers of the learner's own
+Found = tuple[Float[Tensor, "D _"], dict[str, Any]]  # the fields, and numbers of the learner's own
 
 
 def score_learner(
@@ -75,7 +75,7 @@ def score_learner(
     """
     check_choice("learner", learner, LEARNERS)
     x = PatchSampler(images, patch_size, seed).draw(n_patches)
-    x_test = PatchSampler(images, patch_size, TEST_SEED).draw(n_test)
+    x_test = held_out_patches(images, patch_size, n_test)
     started = time.process_time()
     dictionary, own = LEARNERS[learner](images, x, n_latents, seed, **options)
     numbers = {
@@ -97,7 +97,7 @@ def _sparsenet(
     n_batches: int,
     learning_rate: float | list[float] = 1.0,
     sparsity: float = Cost.sparsity,
-) -> Learned:
+) -> Found:
     first, last = learning_rate if isinstance(learning_rate, list) else (learning_rate, learning_rate)
     started = time.process_time()
     result = fit_sparsenet(
@@ -114,23 +114,23 @@ def _sparsenet(
     }
 
 
-def _minibatch(images: Images, x: Tensor, n_latents: int, seed: int, **options: Any) -> Learned:
+def _minibatch(images: Images, x: Tensor, n_latents: int, seed: int, **options: Any) -> Found:
     return learn_minibatch_dictionary(x, n_latents, seed=seed, **options), {}
 
 
-def _pca(images: Images, x: Tensor, n_latents: int, seed: int) -> Learned:
+def _pca(images: Images, x: Tensor, n_latents: int, seed: int) -> Found:
     return learn_pca(x, n_latents), {}
 
 
-def _ica(images: Images, x: Tensor, n_latents: int, seed: int, **options: Any) -> Learned:
+def _ica(images: Images, x: Tensor, n_latents: int, seed: int, **options: Any) -> Found:
     return learn_ica(x, n_latents, seed=seed, **options), {}
 
 
-def _em(images: Images, x: Tensor, n_latents: int, seed: int, **options: Any) -> Learned:
+def _em(images: Images, x: Tensor, n_latents: int, seed: int, **options: Any) -> Found:
     generator = torch.Generator().manual_seed(seed)
     return fit_em(x, n_latents, generator=generator, progress=False, **options).model.dictionary, {}
 
 
-LEARNERS: dict[str, Callable[..., Learned]] = {
+LEARNERS: dict[str, Callable[..., Found]] = {
     "sparsenet": _sparsenet, "minibatch": _minibatch, "pca": _pca, "ica": _ica, "em": _em,
 }  # fmt: skip
