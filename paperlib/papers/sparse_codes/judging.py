@@ -34,7 +34,7 @@ def entropy_weights(annealing: str | list[float]) -> str | list[EntropyWeights]:
 
 
 def judge_dictionary(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"], family: str) -> dict:
-    """Judgement of a dictionary by the optimal posteriors of a family, as `judge_posterior` gives it."""
+    """What `judge_posterior` says of a dictionary with the optimal posteriors of a family."""
     posterior, _ = fit_posterior(x, dictionary, family)
     return judge_posterior(x, dictionary, posterior)
 
@@ -69,14 +69,14 @@ def own_elbo(record: Record) -> float:
 
 
 def own_family(record: Record) -> str:
-    """Whose posteriors the method of a record has, a key of `judged`: `encoder`, `full` or `diagonal`."""
+    """Key in `judged` of the posteriors that a method has itself: `encoder`, `full` or `diagonal`."""
     if "encoder" in record.numbers["judged"]:
         return "encoder"
     return optimal_family(record.config["method"])
 
 
 def optimal_family(method: str) -> str:
-    """Family of the optimal posteriors that a method's dictionaries are judged with as they are learned."""
+    """Family of the optimal posteriors by which a method's dictionaries are judged while it learns."""
     return "full" if method == "full" else "diagonal"
 
 

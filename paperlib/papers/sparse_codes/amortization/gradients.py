@@ -145,15 +145,15 @@ def _gradients(
     noise_variance: Tensor,
 ) -> dict[str, Tensor]:
     leaves = {name: value.detach().requires_grad_() for name, value in free.items()}
-    dictionary, log_scales, means, log_deviations = (leaves[name] for name in (*SHARED, *LOCAL))
+    dictionary, log_scales = (leaves[name] for name in SHARED)
     model = SparseCodingModel(normalize_columns(dictionary), log_scales.exp(), noise_variance)
-    value = objective(model, DiagonalGaussian(means, log_deviations.exp()))
+    value = objective(model, DiagonalGaussian.from_free([leaves[name] for name in LOCAL]))
     return dict(zip(leaves, torch.autograd.grad(value, list(leaves.values())), strict=True))
 
 
 def _free_parameters(x: Float[Tensor, "N D"], model: SparseCodingModel, e_steps: int) -> dict[str, Tensor]:
     posterior = infer_diagonal(x, model, n_steps=e_steps)
-    values = (model.dictionary, model.prior_scales.log(), posterior.mean, posterior.deviation.log())
+    values = (model.dictionary, model.prior_scales.log(), *posterior.to_free())
     return dict(zip((*SHARED, *LOCAL), values, strict=True))
 
 
