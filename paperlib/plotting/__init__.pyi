@@ -5,10 +5,7 @@ from .learning import plot_history as plot_history
 from .learning import plot_learning_curves as plot_learning_curves
 from .learning import plot_overview as plot_overview
 from .learning import plot_prior_scales as plot_prior_scales
+from .lines import Panel as Panel
+from .lines import plot_lines as plot_lines
 from .style import new_figure as new_figure
 from .table import Table as Table
-from .theory import Panel as Panel
-from .theory import plot_lines as plot_lines
-from .theory import plot_plane as plot_plane
-from .theory import plot_samples as plot_samples
-from .theory import plot_terms as plot_terms

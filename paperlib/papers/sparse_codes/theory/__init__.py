@@ -1,1 +1,1 @@
-"""The theory in numbers: random problems, independent checks and small runs (Sections 2 and 3; Appendices A to D)."""
+"""The theory in numbers: random problems, independent checks and small runs (Sections 2, 3; A to D)."""

@@ -1,12 +1,9 @@
-"""Model and theorems: lines, and samples and fields in the plane."""
+"""Terms of the ELBO during a run, and samples and fields in the plane (Fig. 1)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -16,49 +13,6 @@ from torch import Tensor
 
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.plotting.style import COLORS, new_figure, styled
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One panel of `plot_lines`.
-
-    Parameters
-    ----------
-    x : values
-        What all lines are over.
-    lines : mapping
-        Label → values.
-    xlabel, ylabel : str
-        What the axes are.
-    mark : float, optional
-        A value of `x` to mark.
-    xscale, yscale, ylim
-        As matplotlib's axes have them.
-    """
-
-    x: Any
-    lines: Mapping[str, Any]
-    xlabel: str
-    ylabel: str = ""
-    mark: float | None = None
-    xscale: str = "linear"
-    yscale: str = "linear"
-    ylim: tuple[float, float] | None = None
-
-
-@styled
-def plot_lines(*panels: Panel) -> Figure:
-    """Lines of `panels` side by side; lines differ in color and in dashes."""
-    figure = new_figure(4.2 * len(panels), 3.4)
-    for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
-        if panel.mark is not None:
-            axes.axvline(panel.mark, color="0.7", linewidth=1)
-        for (label, y), dashes in zip(panel.lines.items(), cycle(["-", "--", "-.", ":"]), strict=False):
-            axes.plot(panel.x, y, dashes, label=label)
-        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, xscale=panel.xscale, yscale=panel.yscale)
-        axes.set_ylim(panel.ylim)
-        axes.legend()
-    return figure
 
 
 @styled
