@@ -106,12 +106,6 @@ def test_prior_scales_and_collapse_and_overview():
     assert_drawn(plotting.plot_overview(model(25), (5, 5), model(12), (3, 4), history()), 3)
 
 
-def test_terms_of_the_elbo_have_a_panel_each_with_the_entropy_beside_them():
-    figure = plotting.plot_terms({name: torch.rand(9, 2) for name in "abcd"})
-    assert_drawn(figure, 4)
-    assert all(len(axes.lines) == 2 for axes in figure.axes)
-
-
 def test_notebooks_get_a_picture_whatever_the_backend():
     assert plotting.plot_fields(torch.ones(4, 2), (2, 2))._repr_png_().startswith(b"\x89PNG")
 

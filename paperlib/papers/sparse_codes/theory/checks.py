@@ -41,7 +41,7 @@ class Maximum:
 
 def maximize(
     objective: Callable[[Tensor], Tensor],
-    start: Float[np.ndarray, " K"] | Float[Tensor, " K"] | Sequence[float],
+    start: Float[Tensor, " K"] | Sequence[float],
     method: str = "BFGS",
     **options: Any,
 ) -> Maximum:
@@ -69,8 +69,9 @@ def maximize(
         climb.append(-float(intermediate_result.fun))
 
     climb: list[float] = []
+    first = torch.as_tensor(start, dtype=torch.float64).numpy()
     found = optimize.minimize(
-        loss, np.array(start), jac=True, method=method, callback=note, options=options or {"gtol": 1e-9}
+        loss, first, jac=True, method=method, callback=note, options=options or {"gtol": 1e-9}
     )
     return Maximum(
         torch.from_numpy(found.x), -float(found.fun), float(np.abs(found.jac).max()), np.array(climb)
@@ -135,3 +136,25 @@ def quadrature_on_plane(reach: float = 15.0, n_nodes: int = 80) -> tuple[Tensor,
     line = reach / 2 * np.concatenate([nodes - 1, nodes + 1])
     plane = np.stack(np.meshgrid(line, line, indexing="ij"), -1).reshape(-1, 2)
     return torch.from_numpy(plane), line, reach / 2 * np.concatenate([weights, weights])
+
+
+def relative_errors(
+    function: Callable[[Tensor], Tensor],
+    exact: Callable[[float], Any],
+    grid: Float[np.ndarray, " N"],
+    dtype: torch.dtype,
+) -> Float[np.ndarray, " N"]:
+    """Relative errors of a `function` in a `dtype` at a `grid` as this dtype sees it.
+
+    Parameters
+    ----------
+    function, exact : callable
+        What is judged, and the truth, with as many digits as it wants.
+    grid : array (N,)
+        Where.
+    dtype : torch.dtype
+        The precision in which the function is evaluated.
+    """
+    points = torch.tensor(grid, dtype=dtype)
+    pairs = zip(function(points).tolist(), points.tolist(), strict=True)
+    return np.array([float(abs(ours / exact(point) - 1)) for ours, point in pairs])

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.models.sparse_coding.encoders import Encoder
+from paperlib.elbo.encoders import Encoder
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropies
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
@@ -43,10 +43,12 @@ def learn_by_gradient(
 
     Parameters
     ----------
-    x, dictionary : tensors (N, D) and (D, H)
-        Data, and the dictionary to start from.
+    x : tensor (N, D)
+        Data.
     encoder : Encoder
         Where the posteriors come from; it is trained.
+    dictionary : tensor (D, H)
+        W̃ to start from.
     n_steps : int
         Steps, each with all data.
     """

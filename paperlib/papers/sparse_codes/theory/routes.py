@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.posteriors import FullGaussian
-from paperlib.models.sparse_coding.inference.lbfgs import from_free, to_free
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.papers.sparse_codes.theory.checks import maximize
@@ -62,7 +61,7 @@ def make_start(seed: int, n_points: int) -> Start:
 
 def climb(route: Route, start: Start) -> Float[np.ndarray, " iterations"]:
     """The objective after each iteration of SciPy's L-BFGS on a `route` from its `start`."""
-    first = [start.dictionary, *to_free(start.posterior), torch.zeros(route.n_scales, dtype=torch.float64)]
+    first = [start.dictionary, *start.posterior.to_free(), torch.zeros(route.n_scales, dtype=torch.float64)]
 
     def objective(vector: Tensor) -> Tensor:
         parts = vector.split([part.numel() for part in first])
@@ -70,7 +69,7 @@ def climb(route: Route, start: Start) -> Float[np.ndarray, " iterations"]:
         dictionary, *free, logs = shaped
         if route.unit:
             dictionary = dictionary / dictionary.norm(dim=0)
-        stats = PosteriorStatistics.from_batch(start.x, from_free("full", free), dictionary)
+        stats = PosteriorStatistics.from_batch(start.x, FullGaussian.from_free(free), dictionary)
         return len(start.x) * route.objective(stats, logs)
 
     vector = torch.cat([part.flatten() for part in first])

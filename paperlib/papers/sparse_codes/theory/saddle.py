@@ -66,7 +66,7 @@ class MirroredProblem:
         def objective(half: Tensor) -> Tensor:
             return self.entropy_elbo(_mirrored(half))
 
-        start = np.concatenate([np.linspace(-1, 1, 10), -np.ones(10), [0.3]])
+        start = [*np.linspace(-1, 1, 10), *[-1.0] * 10, 0.3]  # means, log deviations and an angle
         half = maximize(objective, start).at
         for _ in range(NEWTON_STEPS):
             half = half - torch.linalg.solve(hessian(objective)(half), grad(objective)(half))
