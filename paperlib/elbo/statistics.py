@@ -64,7 +64,7 @@ class Statistics:
             if isinstance(value, Statistics):
                 changed[name] = value._with(sums)
             else:
-                changed[name] = next(sums) if isinstance(value, Tensor) else type(value)(next(sums))
+                changed[name] = next(sums).to(value) if isinstance(value, Tensor) else type(value)(next(sums))
         return replace(self, **changed)
 
     def _summed(self) -> list[tuple[str, Any]]:

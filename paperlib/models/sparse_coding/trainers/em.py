@@ -210,8 +210,8 @@ class _Training:
         state, infer = self.state, self.e_step(self.settings.family)
 
         def on_all_data(model: SparseCodingModel) -> PosteriorStatistics:
-            visited = visit(infer, x, model, state.marginals, BATCH_SIZE).total(self.processes)
-            state.mean, state.std = visited.marginals.mean, visited.marginals.deviation
+            marginals, visited = visit(infer, x, model, state.marginals, BATCH_SIZE, self.processes)
+            state.mean, state.std = marginals.mean, marginals.deviation
             return visited.stats
 
         first = SparseCodingModel.unchecked(state.dictionary, state.prior_scales, state.noise_variance)

@@ -79,10 +79,9 @@ def run_epoch(
     def learn(points: Tensor, rate: float) -> PosteriorStatistics:
         index = processes.own(points).to(x.device)
         state.seen += len(points)
-        visited = visit(
-            e_step, x[index], state.model.annealed(weights), state.marginals[index], share
-        ).total(processes)
-        state.mean[index], state.std[index] = visited.marginals.mean, visited.marginals.deviation
+        model = state.model.annealed(weights)
+        marginals, visited = visit(e_step, x[index], model, state.marginals[index], share, processes)
+        state.mean[index], state.std[index] = marginals.mean, marginals.deviation
         _update_scales(state, visited.stats, weights)
         _update_dictionary(state, visited, rate)
         return visited.stats

@@ -68,7 +68,7 @@ def polish_dictionary(
         options={"maxiter": iterations, "maxcor": 20},
     )  # fmt: skip
     bar.close()
-    return problem.dictionary, problem.best.marginals, problem.best.stats
+    return problem.dictionary, problem.marginals, problem.best.stats
 
 
 class _Problem:
@@ -88,7 +88,8 @@ class _Problem:
     ):
         self.x, self.dictionary, self.e_step, self.after_evaluation = x, dictionary, e_step, after_evaluation
         self.processes = processes
-        self.best = summarize(x, posterior, dictionary).total(processes)
+        self.marginals, sums = summarize(x, posterior, dictionary)
+        self.best = sums.over(processes)
         self.elbo = -np.inf
         _, noise_variance = closed_form_scales(self.best.stats, x.dtype)
         self.scale = (self.best.usage / (self.best.stats.count * noise_variance)).sqrt()
@@ -102,13 +103,13 @@ class _Problem:
         dictionary = free / norms
         scales = closed_form_scales(self.best.stats, dictionary.dtype)
         model = SparseCodingModel.unchecked(dictionary, *scales)
-        trial = visit(self.e_step, self.x, model, self.best.marginals, BATCH_SIZE).total(self.processes)
+        marginals, trial = visit(self.e_step, self.x, model, self.marginals, BATCH_SIZE, self.processes)
         elbo = float(entropy_elbo(trial.stats))
         _, noise_variance = closed_form_scales(trial.stats, dictionary.dtype)
         gradient = trial.gradient / (trial.stats.count * noise_variance)
         gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
         improved = elbo > self.elbo
         if improved:
-            self.elbo, self.best, self.dictionary = elbo, trial, dictionary
+            self.elbo, self.best, self.marginals, self.dictionary = elbo, trial, marginals, dictionary
         self.after_evaluation(trial.stats, improved)
         return -elbo, -gradient.flatten().double().cpu().numpy()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior, concatenate
+from paperlib.elbo.statistics import Statistics
 from paperlib.models.sparse_coding.inference import EStep
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
@@ -19,39 +19,22 @@ from paperlib.system.parallel import map_threads
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What is left of an E-step over N data points.
+class Visit(Statistics):
+    """What the M-step needs of an E-step.
 
     Parameters
     ----------
-    marginals : DiagonalGaussian
-        ν and τ (N, H), where the next visit starts.  Covariances are not kept: full ones of many data points
-        do not fit into memory.
     stats : PosteriorStatistics
-        Sums of the posteriors themselves, covariances included; they decide λ, σ² and the ELBO (Theorem 2).
+        Sums of the posteriors, covariances included; they decide λ, σ² and the ELBO (Theorem 2).
     gradient : tensor (D, H)
         Σ (xνᵀ − W̃(ννᵀ + T)), which is σ² times the ELBO's gradient in W̃ at optimal posteriors.
     usage : tensor (H,)
         Σ E_q z_h², the curvature that each field has.
     """
 
-    marginals: DiagonalGaussian
     stats: PosteriorStatistics
     gradient: Float[Tensor, "D H"]
     usage: Float[Tensor, " H"]
-
-    def total(self, processes: Processes) -> Visit:
-        """The same marginals, and the sums over all processes."""
-        if processes.count == 1:
-            return self
-        stats = self.stats
-        count, *sums = processes.add([
-            torch.tensor(stats.count), stats.squared_residual, stats.trace, stats.magnitude, stats.log_det,
-            self.gradient, self.usage,
-        ])  # fmt: skip
-        *scalars, gradient, usage = sums
-        stats = PosteriorStatistics(int(count), stats.n_features, *scalars)
-        return replace(self, stats=stats, gradient=gradient, usage=usage)
 
 
 def visit(
@@ -60,7 +43,8 @@ def visit(
     model: SparseCodingModel,
     start: DiagonalGaussian,
     batch_size: int,
-) -> Visit:
+    processes: Processes,
+) -> tuple[DiagonalGaussian, Visit]:
     """E-step for a model in batches, several at a time (`paperlib.system.parallel`).
 
     Parameters
@@ -73,33 +57,34 @@ def visit(
         Marginals of N posteriors to start from.
     batch_size : int
         Data points at a time, for each thread.
+    processes : Processes
+        Over which to add the sums.
+
+    Returns
+    -------
+    marginals, sums
+        ν and τ (N, H), where the next visit starts: full covariances of many data points do not fit into
+        memory.
     """
 
-    def visit_batch(first: int) -> Visit:
+    def visit_batch(first: int) -> tuple[DiagonalGaussian, Visit]:
         batch = x[first : first + batch_size]
         posterior = e_step(batch, model, start=start[first : first + batch_size])
         return summarize(batch, posterior, model.dictionary)
 
-    parts = map_threads(visit_batch, range(0, max(len(x), 1), batch_size))
-    if len(parts) == 1:
-        return parts[0]
-    return Visit(
-        concatenate([part.marginals for part in parts]),
-        reduce(add, (part.stats for part in parts)),
-        reduce(add, (part.gradient for part in parts)),
-        reduce(add, (part.usage for part in parts)),
-    )
+    marginals, sums = zip(*map_threads(visit_batch, range(0, max(len(x), 1), batch_size)), strict=True)
+    return concatenate(list(marginals)), reduce(add, sums).over(processes)
 
 
 def summarize(
     x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "D H"]
-) -> Visit:
-    """The visit that these posteriors are of."""
+) -> tuple[DiagonalGaussian, Visit]:
+    """Marginals and sums of these posteriors."""
     residual, spread = x - posterior.mean @ dictionary.T, posterior.spread(dictionary)
-    std = posterior.std
-    return Visit(
-        DiagonalGaussian(posterior.mean, std),
+    marginals = DiagonalGaussian(posterior.mean, posterior.std)
+    sums = Visit(
         PosteriorStatistics.from_residual(residual, posterior, dictionary, spread),
         residual.T @ posterior.mean - spread,
-        posterior.mean.square().sum(0) + std.square().sum(0),
+        posterior.mean.square().sum(0) + marginals.variance.sum(0),
     )
+    return marginals, sums
