@@ -43,9 +43,9 @@ Q = TypeVar("Q", bound=Variational)
 class Model(ABC, Generic[S, Q]):
     """A generative model p(z) p(x|z), with sums of type S over data points under posteriors of type Q.
 
-    A model is a frozen dataclass whose fields are its parameters.  They refuse bad values when it is made,
-    and `log_joint` is a normalized density for all values near its own.  `fitted_names` are those parameters
-    that `fitted` has in closed form.
+    A model is a frozen dataclass; its tensors are its parameters, other fields what is not learned.  It
+    refuses bad values when it is made, and `log_joint` is a normalized density for all parameters near its
+    own.  `fitted_names` are those that `fitted` has in closed form.
     """
 
     fitted_names: ClassVar[tuple[str, ...]]
@@ -53,7 +53,7 @@ class Model(ABC, Generic[S, Q]):
     @property
     def parameters(self) -> dict[str, Tensor]:
         """Parameters by name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def replace(self: M, **tensors: Tensor) -> M:
         """The same model with other parameters, `tensors` by name.
