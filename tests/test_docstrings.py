@@ -36,7 +36,8 @@ RULES = {
 
 def public(module: ModuleType) -> Iterator[tuple[str, object]]:
     """The functions and classes that a module defines or exports, and their methods and properties."""
-    for key, value in vars(module).items():
+    lazily = {key: getattr(module, key) for key in getattr(module, "__all__", ())}
+    for key, value in {**vars(module), **lazily}.items():
         own = getattr(value, "__module__", None) == module.__name__ and not key.startswith("_")
         if (own or key in getattr(module, "__all__", ())) and (
             inspect.isfunction(value) or inspect.isclass(value)

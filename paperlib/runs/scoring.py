@@ -13,7 +13,7 @@ from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.judging import judge
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.system.errors import InputError
-from paperlib.system.provenance import commit, versions
+from paperlib.system.provenance import provenance
 from paperlib.system.validation import check_positive
 
 
@@ -64,9 +64,8 @@ def score(
         "patch_size": side,
         "latents": dictionary.shape[1],
         "seed": seed,
-        "images": {"source": images.source, "sha256": images.sha256},
-        "versions": versions(),
-        "commit": commit(),
+        "images": images.identity,
+        **provenance(dictionary.device.type),
     }
 
 

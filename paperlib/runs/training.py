@@ -22,7 +22,7 @@ from paperlib.runs.config import TrainingConfig
 from paperlib.runs.folder import claim_folder, load_checkpoint, write_history
 from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.files import write_atomically
-from paperlib.system.provenance import commit, device_name, versions
+from paperlib.system.provenance import provenance
 
 
 def train(
@@ -61,7 +61,7 @@ def train(
     """
     config.check()
     sampler = PatchSampler(images, config.patch_size, config.seed)
-    identity = {"config": asdict(config), "images": {"source": images.source, "sha256": images.sha256}}
+    identity = {"config": asdict(config), "images": images.identity}
     if first := processes.rank == 0:
         claim_folder(folder, identity, resume)
     processes.wait()
@@ -107,11 +107,8 @@ def _write_result(
         **judge(result.stats, posterior, config.seed),
         "seconds": seconds,
         "patches_per_second": config.n_patches * result.history[-1]["step"] / seconds,
-        "device": device_name(config.device),
-        "threads": torch.get_num_threads(),
         **identity,
-        "versions": versions(),
-        "commit": commit(),
+        **provenance(config.device),
         "command": sys.argv[1:],
     }
     write_atomically(folder / "dictionary.npy", lambda path: np.save(path, dictionary.numpy()))
