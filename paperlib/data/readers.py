@@ -136,7 +136,7 @@ def _read_npy(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             is_numpy = file.read(6) == b"\x93NUMPY"
-        array = np.load(path, mmap_mode="r", allow_pickle=False) if is_numpy else None
+        array = np.load(path, mmap_mode="c", allow_pickle=False) if is_numpy else None
     except (ValueError, EOFError, OSError) as error:
         raise _unreadable(path, error, "numpy.save") from error
     if array is None:

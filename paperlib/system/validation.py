@@ -90,7 +90,7 @@ def check_choice(what: str, choice: str, choices: Iterable[str]) -> None:
 
 
 def check_parameter(name: str, tensor: Tensor, shape: tuple[int, ...], positive: bool = False) -> None:
-    """Refuse a model's parameter, called `name`, of another `shape`, or not finite (and `positive`).
+    """Refuse a model's parameter `tensor`, called `name`, of another `shape`, not finite or not `positive`.
 
     Raises
     ------

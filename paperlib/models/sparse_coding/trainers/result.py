@@ -54,7 +54,7 @@ class FitResult:
         return cls(model, posterior, stats, history)
 
     def snapshot(self, step: int) -> Snapshot:
-        """For callbacks, after so many steps."""
+        """For callbacks, after `step` steps."""
         return Snapshot(
             step, self.model.dictionary, self.history, self.model.prior_scales, self.model.noise_variance,
             self.posterior,
