@@ -30,7 +30,7 @@ from paperlib.models.sparse_coding.trainers.running import newest_share
 from paperlib.system.errors import InputError
 
 DTYPES = ["float64", "float32"]  # the first one is for all other data
-BATCH_SIZE = 2_048  # bounds working memory; results do not depend on it
+POINTS_AT_ONCE = 2_048  # bounds working memory; results do not depend on it
 # Of an `EMState`: what training goes on from, besides the dictionary.
 RUNNING = ("iterate", "velocity", "usage", "noise_variance", "prior_scales", "random_state")
 N_STEPS = 100  # ends within 1e-7 nats of the optimum unless fields nearly coincide
@@ -312,6 +312,6 @@ def _posterior(x: Float[Tensor, "N D"], model: SparseCodingModel) -> DiagonalGau
     return concatenate(
         [
             infer_diagonal(batch, model, n_steps=N_STEPS)
-            for batch in x.split(BATCH_SIZE)
+            for batch in x.split(POINTS_AT_ONCE)
         ]
     )

@@ -30,7 +30,7 @@ from paperlib.models.sparse_coding.trainers.result import FitResult
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_data, check_positive, check_training_data
 
-BATCH_SIZE = 2_048  # of the final judgement; bounds its working memory, results do not depend on it
+POINTS_AT_ONCE = 2_048  # of the final judgement; bounds its working memory, results do not depend on it
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def infer_amortized(
     """
     check_data(x, n_features=model.n_features)
     _check_refinement(encoder.family, refinement_steps)
-    batches = x.split(BATCH_SIZE)
+    batches = x.split(POINTS_AT_ONCE)
     posteriors = [encoder(batch) for batch in batches]
     if refinement_steps:
         posteriors = [

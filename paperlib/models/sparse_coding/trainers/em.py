@@ -34,7 +34,7 @@ from paperlib.models.sparse_coding.trainers.em_step import (
     reseed_dead_fields,
     run_epoch,
 )
-from paperlib.models.sparse_coding.trainers.polish import BATCH_SIZE, polish_dictionary
+from paperlib.models.sparse_coding.trainers.polish import POINTS_AT_ONCE, polish_dictionary
 from paperlib.models.sparse_coding.trainers.result import FitResult
 from paperlib.models.sparse_coding.trainers.visit import visit
 from paperlib.system.distributed import ALONE, Processes
@@ -210,7 +210,7 @@ class _Training:
         state, infer = self.state, self.e_step(self.settings.family)
 
         def on_all_data(model: SparseCodingModel) -> PosteriorStatistics:
-            marginals, visited = visit(infer, x, model, state.marginals, BATCH_SIZE, self.processes)
+            marginals, visited = visit(infer, x, model, state.marginals, POINTS_AT_ONCE, self.processes)
             state.mean, state.std = marginals.mean, marginals.deviation
             return visited.stats
 

@@ -19,7 +19,7 @@ from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers.visit import summarize, visit
 from paperlib.system.distributed import ALONE, Processes
 
-BATCH_SIZE = 1_024  # bounds the E-step's working memory; results do not depend on it
+POINTS_AT_ONCE = 1_024  # bounds the E-step's working memory; results do not depend on it
 
 
 def polish_dictionary(
@@ -103,7 +103,7 @@ class _Problem:
         dictionary = free / norms
         scales = closed_form_scales(self.best.stats, dictionary.dtype)
         model = SparseCodingModel.unchecked(dictionary, *scales)
-        marginals, trial = visit(self.e_step, self.x, model, self.marginals, BATCH_SIZE, self.processes)
+        marginals, trial = visit(self.e_step, self.x, model, self.marginals, POINTS_AT_ONCE, self.processes)
         elbo = float(entropy_elbo(trial.stats))
         _, noise_variance = closed_form_scales(trial.stats, dictionary.dtype)
         gradient = trial.gradient / (trial.stats.count * noise_variance)

@@ -6,8 +6,7 @@ and the first dictionary from the seed itself.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,7 @@ from paperlib.models.sparse_coding.metrics import is_recovered, match_fields
 from paperlib.models.sparse_coding.objectives import entropies, entropy_elbo
 from paperlib.models.sparse_coding.trainers import FitResult, fit_em, fit_jointly, fit_restarts
 from paperlib.models.sparse_coding.trainers.polish import polish_dictionary
-from paperlib.records.record import Outcome, Record
+from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 
 PROCEDURES: dict[str, Callable[..., FitResult]] = {
@@ -131,13 +130,6 @@ def describe_recovery(result: FitResult, truth: Float[Tensor, "D H"]) -> dict[st
 def per_seed(method: str, seeds: Iterable[int], **config: Any) -> dict[str, dict[str, Any]]:
     """Configurations of a method for some seeds, by the names of their records."""
     return {f"{method}-seed{seed}": {"seed": seed, **config} for seed in seeds}
-
-
-def by_seed(records: Mapping[str, Record], method: str) -> dict[int, Record]:
-    """The records named `<method>-seed<seed>`, by seed."""
-    name = re.compile(rf"{re.escape(method)}-seed(\d+)")
-    found = {name.fullmatch(key): record for key, record in records.items()}
-    return {int(match[1]): record for match, record in found.items() if match}
 
 
 def make_bars(seed: int, n_points: int) -> BarsData:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from statistics import mean
 
+from paperlib.papers.sparse_codes.overcomplete.conditions import ENDS, Conditions
 from paperlib.papers.sparse_codes.overcomplete.experiment import evenness, last_rise, octaves, share_of_kind
 from paperlib.records import Record, spread
 from paperlib.records.claims import Claim, Finding, Groups, NotRun, Part, Verdict, common_seeds, gain, graded
@@ -19,8 +20,7 @@ MARGINAL = 5  # % of the energy, that are unexplained without these fields
 WIDE, EVEN = 1.0, 0.8  # octaves of frequencies, evenness of directions
 
 Judgement = tuple[str, Part]  # and a text
-Conditions = dict[str, list[Record]]  # none, to1, to2, and the codes of the last two
-ENDS = ("none", "to1", "to2", "to1-codes", "to2-codes")
+WANTED = (*ENDS, "to1-codes", "to2-codes")  # conditions of each H
 
 
 def _each_size(runs: Groups, judge: Callable[[Conditions], Judgement]) -> Finding:
@@ -47,8 +47,8 @@ def _each_size(runs: Groups, judge: Callable[[Conditions], Judgement]) -> Findin
 
 
 def _sizes(runs: Groups) -> dict[int, Conditions]:
-    sizes = {
-        group[0].config["n_latents"]: {end: runs[name.replace("to1", end)] for end in ENDS}
+    sizes: dict[int, Conditions] = {
+        group[0].config["n_latents"]: {end: runs[name.replace("to1", end)] for end in WANTED}
         for name, group in runs.items()
         if name.endswith("-to1") and group[0].config["n_latents"] > group[0].config["patch_size"] ** 2
     }
