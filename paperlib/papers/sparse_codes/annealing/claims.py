@@ -7,6 +7,13 @@ from itertools import pairwise, product
 from statistics import mean
 
 from paperlib.models.sparse_coding.metrics import LEAST_INFORMATION
+from paperlib.papers.sparse_codes.annealing.printed import (
+    TABLE_1,
+    TABLE_1_KEYS,
+    is_last,
+    like_table_1,
+    table_1_row,
+)
 from paperlib.papers.sparse_codes.judging import epochs, gabor_share, own_elbo
 from paperlib.records import Record, spread
 from paperlib.records.claims import Claim, Finding, Gain, Groups, NotRun, Verdict, common_seeds, gain, graded
@@ -157,38 +164,9 @@ def _annealed_is_lower(runs: Groups) -> Finding:
     return Finding(text, Verdict.of(min(gaps) > 0), len(gaps))
 
 
-TABLE_1 = {  # as printed: kind of annealing, ELBO, H[p(x|z)], mean H[q], H[p(z)]
-    "no annealing": ("none", 32.40, -234.70, -98.97, 103.33),
-    "annealing 1, early": ("prior", -218.72, 10.71, -365.22, -157.21),
-    "annealing 1, middle": ("prior", -17.29, -144.81, -112.68, 49.41),
-    "annealing 1, end": ("prior", 29.65, -235.50, -99.67, 106.18),
-    "annealing 2, early": ("likelihood", -228.33, 30.59, -234.02, -36.27),
-    "annealing 2, middle": ("likelihood", -17.77, -115.24, -72.77, 60.24),
-    "annealing 2, end": ("likelihood", 29.74, -234.98, -99.43, 105.80),
-}
 EARLY = (TABLE_1[f"annealing {number}, early"][2:] for number in (1, 2))
 PRINTED_APART = max(abs(first - second) for first, second in zip(*EARLY, strict=True))  # nats, called close
-TABLE_1_KEYS = ("elbo", "likelihood_entropy", "posterior_entropy", "prior_entropy")
 NEAR = 5.0  # nats
-
-
-def is_last(label: str) -> bool:
-    """Whether a printed row is of the end of a run."""
-    return label.endswith("end") or label == "no annealing"
-
-
-def like_table_1(record: Record) -> bool:
-    """Whether a record is of images and sizes as the printed table's, so that numbers can be compared."""
-    config, images = record.config, record.provenance["images"]["source"]
-    return config["patch_size"] == 16 and config["n_latents"] == 100 and "olshausen" in images
-
-
-def table_1_row(record: Record, label: str) -> dict:
-    """The epoch of a run that a printed row is compared with: the last, or that of the closest H[p(x|z)]."""
-    rows = epochs(record)
-    if is_last(label):
-        return rows[-1]
-    return min(rows, key=lambda row: abs(row["likelihood_entropy"] - TABLE_1[label][2]))
 
 
 def _printed_row(label: str, runs: Groups) -> Finding:

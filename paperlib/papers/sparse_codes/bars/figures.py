@@ -82,7 +82,9 @@ def compare_with_bars(records: Mapping[str, Record], which: str) -> Figure:
     shown = {f"{n} iterations": records[f"after{n}-seed{seed}"] for n in counts}
     shown["end"] = records[f"joint-seed{seed}"]
     truth = normalize_columns(bar_fields(SHAPE[0]))
-    columns = {"the bars": truth} | {label: _aligned(_fields(run), truth) for label, run in shown.items()}
+    columns = {"the bars": truth} | {
+        label: _aligned(run.tensor("dictionary"), truth) for label, run in shown.items()
+    }
     return compare_columns(columns, SHAPE, f"The bars, and the fields of seed {seed}, the {which} match")
 
 
@@ -93,12 +95,8 @@ def compare_sizes(records: Mapping[str, Record], sizes: Iterable[int]) -> Figure
         for method in ("joint", "restarts"):
             run = records[f"{method}{n_latents}-seed0"]
             order = torch.tensor(run.numbers["usage"]).argsort(descending=True)
-            shown[f"{method}, H = {n_latents}"] = _fields(run)[:, order]
+            shown[f"{method}, H = {n_latents}"] = run.tensor("dictionary")[:, order]
     return compare_columns(shown, SHAPE, "Fields of seed 0, largest prior scale first")
-
-
-def _fields(run: Record) -> Float[Tensor, "D H"]:
-    return torch.tensor(run.arrays["dictionary"], dtype=torch.float32)
 
 
 def _aligned(learned: Float[Tensor, "D H"], truth: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:

@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 from statistics import median
 
-import torch
-
 from paperlib.models.sparse_coding.bars import bar_fields
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.papers.sparse_codes.bars.judging import above_truth, failing, first_step_within
@@ -128,8 +126,7 @@ def _fields(run: Record) -> tuple[list[float], list[float], list[float]]:
     """λ/σ of the bars' fields; λ/σ and the largest cosine with a bar of the fields that no bar needs."""
     usage, matched = run.numbers["usage"], run.numbers["matched"]
     extra = [h for h in range(len(usage)) if h not in matched]
-    learned = torch.tensor(run.arrays["dictionary"], dtype=torch.float32)
-    cosine = (normalize_columns(bar_fields(5)).T @ learned).abs().amax(0)
+    cosine = (normalize_columns(bar_fields(5)).T @ run.tensor("dictionary")).abs().amax(0)
     return [usage[h] for h in matched], [usage[h] for h in extra], [float(cosine[h]) for h in extra]
 
 

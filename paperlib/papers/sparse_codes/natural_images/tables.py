@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from paperlib.papers.sparse_codes.judging import elbo
-from paperlib.papers.sparse_codes.natural_images.experiment import own_family
+from paperlib.papers.sparse_codes.judging import elbo, gabor_share, own_family
 from paperlib.papers.sparse_codes.natural_images.methods import LABELS, PAPERS_EM, Groups, labeled
 from paperlib.papers.sparse_codes.shown import Text, if_computed, one_of
 from paperlib.plotting import Table
@@ -68,7 +67,7 @@ def gabors(found: Mapping[str, Groups]) -> Table:
         for label, group in labeled(groups).items():
             shares = [sorted(record.numbers["gabor"]) for record in group]
             middle = spread([share[len(share) // 2] for share in shares])
-            good = spread([100 * sum(s > 0.5 for s in share) / len(share) for share in shares], 0)
+            good = spread([100 * gabor_share(record) for record in group], 0)
             rows.append([f"{label}, {where}", middle, good])
     return Table(["fields", "median share explained", "% more than half explained"], rows)
 
