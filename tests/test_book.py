@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from paperlib import book
 from paperlib.book import NO_IMAGES, BookError, plan, reproduce
 from paperlib.book.notebooks import code_cell_lines
-from paperlib.book.printing import _print
+from paperlib.book.printing import print_page
 from paperlib.book.report import expected_minutes
 from paperlib.book.tasks import sha256
 from paperlib.system.errors import InputError
@@ -435,4 +435,4 @@ def test_a_browser_that_prints_nothing_is_a_failure(tmp_path):
     page = tmp_path / "page.html"
     page.write_text("x")
     with pytest.raises(BookError, match="could not print"):
-        _print("true", page, tmp_path / "book.pdf")
+        print_page("true", page, tmp_path / "book.pdf")

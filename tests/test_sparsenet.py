@@ -21,6 +21,7 @@ from paperlib.models.sparse_coding.baselines import (
     learn_pca,
     sparsenet,
 )
+from paperlib.models.sparse_coding.baselines.scikit_learn import unit_columns
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.system.errors import InputError
 
@@ -109,8 +110,8 @@ def test_no_iteration_raises_the_cost_of_a_patch(seed, size, sparsity):
 
 def test_ten_iterations_are_close_to_the_minimum_on_texture(texture):
     weights = learn(texture, n_batches=50).weights.double()
-    windows = sparsenet._windows(texture, 5)
-    x, cost = sparsenet._draw(windows, 100, seeded(1)).double(), Cost()
+    windows = sparsenet.inner_windows(texture, 5)
+    x, cost = sparsenet.draw_patches(windows, 100, seeded(1)).double(), Cost()
     ten, many = (
         cost(x, infer_codes(x, weights, max_iterations=n, tolerance=1e-4 if n == 10 else 0.0), weights).mean()
         for n in (10, 1000)
@@ -142,7 +143,7 @@ def test_running_variance_is_that_of_codes_that_come_one_by_one():
 def test_one_batch_is_one_step_and_one_gain_control(texture):
     rate, generator = 0.7, seeded()
     first = normalize_columns(torch.rand(25, 8, generator=generator) - 0.5)
-    x = sparsenet._draw(sparsenet._windows(texture, 5), 60, generator)
+    x = sparsenet.draw_patches(sparsenet.inner_windows(texture, 5), 60, generator)
     codes = infer_codes(x, first)
     stepped = first + rate * torch.einsum("nd,nh->dh", x - codes @ first.T, codes) / 60
     gains = (sparsenet.running_variance(torch.full((8,), 0.1), codes) / 0.1) ** 0.02
@@ -153,8 +154,8 @@ def test_one_batch_is_one_step_and_one_gain_control(texture):
 
 def test_gain_control_brings_codes_to_the_goal(texture):
     weights = learn(texture, n_batches=300).weights
-    windows = sparsenet._windows(texture, 5)
-    x = torch.cat([sparsenet._draw(windows, 100, seeded(seed)) for seed in range(30)])
+    windows = sparsenet.inner_windows(texture, 5)
+    x = torch.cat([sparsenet.draw_patches(windows, 100, seeded(seed)) for seed in range(30)])
     variance = infer_codes(x, weights).square().mean(0)
     assert (variance / 0.1).log().abs().max() < 0.35
 
@@ -171,15 +172,16 @@ def test_cost_falls_and_the_result_is_whole(texture):
 def test_patches_come_from_one_image_and_keep_away_from_its_border():
     """Images of one value each, with a frame of another."""
     pictures = [np.pad(np.full((12, 15), value), 4, constant_values=-1.0) for value in (1.0, 2.0, 3.0)]
-    windows, generator = sparsenet._windows(Images(tuple(pictures), "frames"), 5), seeded()
-    batches = [sparsenet._draw(windows, 40, generator) for _ in range(20)]
+    windows, generator = sparsenet.inner_windows(Images(tuple(pictures), "frames"), 5), seeded()
+    batches = [sparsenet.draw_patches(windows, 40, generator) for _ in range(20)]
     assert all(len(batch.unique()) == 1 for batch in batches)
     assert torch.cat(batches).unique().tolist() == [1, 2, 3]
 
 
 def test_every_place_within_the_border_is_drawn():
     rows, columns = np.indices((16, 17))
-    x = sparsenet._draw(sparsenet._windows(Images((100.0 * rows + columns,), "places"), 5), 500, seeded())
+    windows = sparsenet.inner_windows(Images((100.0 * rows + columns,), "places"), 5)
+    x = sparsenet.draw_patches(windows, 500, seeded())
     assert set(x[:, 0].tolist()) == {100.0 * row + column for row in range(4, 8) for column in range(4, 9)}
 
 
@@ -259,12 +261,10 @@ def test_ica_finds_the_mixing(spread):
 
 
 def test_columns_of_zeros_are_left_out_and_nothing_but_zeros_is_refused():
-    from paperlib.models.sparse_coding.baselines.scikit_learn import _unit_columns
-
     columns, like = np.array([[3.0, 0.0], [4.0, 0.0]]), torch.ones(1)
-    assert _unit_columns(columns, like).tolist() == [[pytest.approx(0.6)], [pytest.approx(0.8)]]
+    assert unit_columns(columns, like).tolist() == [[pytest.approx(0.6)], [pytest.approx(0.8)]]
     with pytest.raises(InputError, match="lower alpha"):
-        _unit_columns(0 * columns, like)
+        unit_columns(0 * columns, like)
 
 
 @pytest.mark.parametrize("learner", [learn_pca, learn_ica])

@@ -36,7 +36,7 @@ def print_book(root: Path, *, echo: Callable[[str], None] = print) -> Path:
     # the paths in it are relative to the folder above it
     page = (pages / "book" / "intro.html").rename(pages / "book.html")
     pdf = root / "_build" / "book.pdf"
-    write_atomically(pdf, lambda path: _print(browser, page, path))
+    write_atomically(pdf, lambda path: print_page(browser, page, path))
     return pdf
 
 
@@ -54,7 +54,14 @@ def find_browser() -> str:
     return browser
 
 
-def _print(browser: str, page: Path, pdf: Path) -> None:
+def print_page(browser: str, page: Path, pdf: Path) -> None:
+    """Print a `page` into the file `pdf` with the program `browser`.
+
+    Raises
+    ------
+    BookError
+        When it fails, or prints nothing.
+    """
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
         f"--virtual-time-budget={PATIENCE}", f"--print-to-pdf={pdf}", page.as_uri(),

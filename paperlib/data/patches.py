@@ -89,7 +89,7 @@ class PatchSampler:
         self, numbers: Int[np.ndarray, " n"] | Int[Tensor, " n"]
     ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         """Image, and row and column of the upper left pixel, of each of the patches `numbers`."""
-        place = (_split_mix(self._key, numbers) % np.uint64(self._first_place[-1])).astype(np.int64)
+        place = (split_mix(self._key, numbers) % np.uint64(self._first_place[-1])).astype(np.int64)
         image = np.searchsorted(self._first_place, place, side="right") - 1
         columns = np.array([windows.shape[1] for windows in self._windows])[image]
         row, column = np.divmod(place - self._first_place[image], columns)
@@ -108,7 +108,7 @@ def _numbers(n: int, start: int) -> Int[np.ndarray, " n"]:
     return np.arange(start, start + n)
 
 
-def _split_mix(
+def split_mix(
     key: np.uint64, numbers: Int[np.ndarray, " n"] | Int[Tensor, " n"]
 ) -> UInt64[np.ndarray, " n"]:
     """Outputs of SplitMix64 (Steele, Lea & Flood 2014) with the given numbers, for the seed `key`."""

@@ -66,7 +66,7 @@ def learn_minibatch_dictionary(
     for epoch in range(1, n_epochs + 1):
         for index in torch.randperm(len(x), generator=generator).split(BATCH_SIZE):
             learner.partial_fit(data[index].numpy())
-        dictionary = _unit_columns(learner.components_.T, x)
+        dictionary = unit_columns(learner.components_.T, x)
         if callback is not None:
             callback(Snapshot(epoch, dictionary, []))
     return dictionary
@@ -81,7 +81,7 @@ def learn_pca(x: Float[Tensor, "N D"], n_latents: int) -> Float[Tensor, "D _"]:
         If data are not a finite matrix, or there are fewer components than latents.
     """
     _check_components(x, n_latents)
-    return _unit_columns(PCA(n_latents, svd_solver="covariance_eigh").fit(x.numpy()).components_.T, x)
+    return unit_columns(PCA(n_latents, svd_solver="covariance_eigh").fit(x.numpy()).components_.T, x)
 
 
 def learn_ica(
@@ -107,7 +107,7 @@ def learn_ica(
         n_latents, whiten="unit-variance", whiten_solver="eigh", max_iter=max_iterations, random_state=seed
     )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-        return _unit_columns(learner.fit(x.numpy()).mixing_, x)
+        return unit_columns(learner.fit(x.numpy()).mixing_, x)
 
 
 def _check_components(x: Tensor, n_latents: int) -> None:
@@ -120,8 +120,14 @@ def _check_components(x: Tensor, n_latents: int) -> None:
         )
 
 
-def _unit_columns(array: np.ndarray, like: Tensor) -> Tensor:
-    """Columns at unit norm, without those that are zero."""
+def unit_columns(array: np.ndarray, like: Tensor) -> Tensor:
+    """Columns of an `array` (D, H) at unit norm, without those that are zero, as a tensor `like` another.
+
+    Raises
+    ------
+    InputError
+        If all of them are zero.
+    """
     columns = torch.as_tensor(array.copy()).to(like)
     used = columns.norm(dim=0) > 0
     if not used.any():

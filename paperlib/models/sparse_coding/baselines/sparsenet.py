@@ -153,13 +153,13 @@ def fit_sparsenet(
     first, last = learning_rate if isinstance(learning_rate, tuple) else (learning_rate, learning_rate)
     check_positive(patch_size=patch_size, n_latents=n_latents, n_batches=n_batches, batch_size=batch_size,
                    learning_rate=min(first, last))  # fmt: skip
-    windows = _windows(images, patch_size)
+    windows = inner_windows(images, patch_size)
     cost = cost or Cost()
     weights = normalize_columns(torch.rand(patch_size**2, n_latents, generator=generator) - 0.5)
     gains, variance = torch.ones(n_latents), torch.full((n_latents,), VARIANCE_GOAL)
     costs = torch.empty(n_batches)
     for batch, rate in enumerate(np.linspace(first, last, n_batches).tolist()):
-        x = _draw(windows, batch_size, generator)
+        x = draw_patches(windows, batch_size, generator)
         codes = infer_codes(x, weights, cost)
         costs[batch] = cost(x, codes, weights).mean()
         if not torch.isfinite(costs[batch]):
@@ -268,8 +268,14 @@ def running_variance(variance: Float[Tensor, " H"], codes: Float[Tensor, "N H"])
     return keep ** len(codes) * variance + VARIANCE_RATE * keep**ages @ codes.square()
 
 
-def _windows(images: Images, patch_size: int) -> list[np.ndarray]:
-    """All patches of every image that keep away from its border, as views."""
+def inner_windows(images: Images, patch_size: int) -> list[np.ndarray]:
+    """All patches of every image that keep away from its border, as views (rows, columns, height, width).
+
+    Raises
+    ------
+    InputError
+        If there are none, since `patch_size` is too large for an image.
+    """
     needed = patch_size + 2 * BORDER
     for number, shape in enumerate(images.shapes):
         if min(shape) < needed:
@@ -282,8 +288,8 @@ def _windows(images: Images, patch_size: int) -> list[np.ndarray]:
     return [sliding_window_view(image[inner, inner], (patch_size, patch_size)) for image in images.pixels]
 
 
-def _draw(windows: list[np.ndarray], n: int, generator: torch.Generator) -> Float[Tensor, "n D"]:
-    """Patches at random places of one random image."""
+def draw_patches(windows: list[np.ndarray], n: int, generator: torch.Generator) -> Float[Tensor, "n D"]:
+    """Draw `n` patches at random places of one random image of `windows` (`inner_windows`)."""
     places = windows[int(torch.randint(len(windows), (), generator=generator))]
     rows, columns = (torch.randint(size, (n,), generator=generator).numpy() for size in places.shape[:2])
     return torch.from_numpy(places[rows, columns].reshape(n, -1))
