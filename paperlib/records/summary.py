@@ -13,7 +13,7 @@ from paperlib.records.record import Record, read_records
 def over_seeds(
     methods: Mapping[str, Mapping[str, Any]], seeds: Iterable[int], **shared: Any
 ) -> dict[str, dict[str, Any]]:
-    """Configurations ``<method>-<seed>`` for all `methods` and `seeds`: what is `shared`, and a method's own."""
+    """Configurations ``<method>-<seed>`` for all methods and seeds: what is shared, and a method's own."""
     return {
         f"{name}-{seed}": {"seed": seed, **shared, **options}
         for seed in seeds
