@@ -27,11 +27,14 @@ from torch import Tensor
 
 from paperlib.data import Images, PatchSampler, load_images
 from paperlib.elbo.history import Snapshot
-from paperlib.models.sparse_coding.baselines import fit_sparsenet, learn_minibatch_dictionary
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
-from paperlib.models.sparse_coding.trainers import fit_amortized, fit_em, fit_monte_carlo, fit_paper_em
+from paperlib.models.sparse_coding.trainers import fit_amortized, fit_em
+from paperlib.papers.sparse_codes.learners.monte_carlo import fit_monte_carlo
+from paperlib.papers.sparse_codes.learners.paper_em import fit_paper_em
+from paperlib.papers.sparse_codes.learners.scikit_learn import learn_minibatch_dictionary
+from paperlib.papers.sparse_codes.learners.sparsenet import fit_sparsenet
 from paperlib.system.files import write_atomically
 from paperlib.system.provenance import commit, versions
 

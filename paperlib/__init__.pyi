@@ -15,7 +15,6 @@ from .models.sparse_coding.objectives import classical_elbo as classical_elbo
 from .models.sparse_coding.objectives import entropy_elbo as entropy_elbo
 from .models.sparse_coding.trainers.amortized import fit_amortized as fit_amortized
 from .models.sparse_coding.trainers.em import fit_em as fit_em
-from .models.sparse_coding.trainers.paper_em import fit_paper_em as fit_paper_em
 from .models.sparse_coding.trainers.result import FitResult as FitResult
 from .plotting.fields import plot_fields as plot_fields
 from .plotting.table import Table as Table

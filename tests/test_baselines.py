@@ -18,8 +18,8 @@ from paperlib.models.sparse_coding.objectives import (
 )
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_em
-from paperlib.models.sparse_coding.trainers.monte_carlo import fit_monte_carlo
-from paperlib.models.sparse_coding.trainers.paper_em import (
+from paperlib.papers.sparse_codes.learners.monte_carlo import fit_monte_carlo
+from paperlib.papers.sparse_codes.learners.paper_em import (
     dictionary_gradient,
     fit_paper_em,
     infer_as_the_paper,

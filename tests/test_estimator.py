@@ -16,9 +16,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.models.sparse_coding.estimator import SparseCoder
-from paperlib.models.sparse_coding.metrics import is_recovered
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.papers.sparse_codes.fields.matching import is_recovered
 
 
 def seeded(seed=0):

@@ -14,7 +14,8 @@ from paperlib.elbo.encoders import Encoder
 from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior
 from paperlib.models.sparse_coding.inference import fit_posterior, infer_lbfgs
 from paperlib.models.sparse_coding.objectives import entropy_elbo
-from paperlib.models.sparse_coding.trainers import fit_amortized, fit_jointly
+from paperlib.models.sparse_coding.trainers import fit_amortized
+from paperlib.papers.sparse_codes.learners.joint import fit_jointly
 
 
 @dataclass(frozen=True)

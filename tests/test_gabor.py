@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from paperlib.models.sparse_coding.gabor import MIN_WIDTH, fit_gabor, fit_gabors
+from paperlib.papers.sparse_codes.fields.gabor import MIN_WIDTH, fit_gabor, fit_gabors
 from paperlib.system.errors import InputError
 
 

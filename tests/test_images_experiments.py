@@ -10,8 +10,8 @@ from paperlib.data import Images, PatchSampler
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.metrics import posterior_gini
 from paperlib.models.sparse_coding.objectives import entropy_elbo
-from paperlib.models.sparse_coding.trainers import fit_paper_em
 from paperlib.papers.sparse_codes.judging import held_out_patches
+from paperlib.papers.sparse_codes.learners.paper_em import fit_paper_em
 from paperlib.papers.sparse_codes.natural_images.experiment import TRACED_POINTS, Trace, learn_images
 
 

@@ -10,9 +10,9 @@ import torch
 from problems import random_problem
 
 from paperlib.data import Images
-from paperlib.models.sparse_coding.gabor import GaborFit
-from paperlib.models.sparse_coding.metrics import mean_frequency, peak_frequency
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.fields.gabor import GaborFit
+from paperlib.papers.sparse_codes.fields.measures import mean_frequency, peak_frequency
 from paperlib.papers.sparse_codes.overcomplete.experiment import (
     KINDS,
     classify,

@@ -12,17 +12,15 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from paperlib.data import Images
-from paperlib.models.sparse_coding.baselines import (
-    Cost,
-    fit_sparsenet,
-    infer_codes,
+from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.papers.sparse_codes.learners import sparsenet
+from paperlib.papers.sparse_codes.learners.scikit_learn import (
     learn_ica,
     learn_minibatch_dictionary,
     learn_pca,
-    sparsenet,
+    unit_columns,
 )
-from paperlib.models.sparse_coding.baselines.scikit_learn import unit_columns
-from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.papers.sparse_codes.learners.sparsenet import Cost, fit_sparsenet, infer_codes
 from paperlib.system.errors import InputError
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from paperlib.models.sparse_coding.baselines import Cost
+from paperlib.papers.sparse_codes.learners.sparsenet import Cost
 from paperlib.papers.sparse_codes.shown import NOT_COMPUTED
 from paperlib.papers.sparse_codes.sparsenet import figures, tables
 from paperlib.papers.sparse_codes.sparsenet.groups import by_learner, weight_grids

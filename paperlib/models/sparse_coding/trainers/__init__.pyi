@@ -4,8 +4,4 @@ from .amortized import infer_amortized as infer_amortized
 from .amortized_step import AmortizedState as AmortizedState
 from .em import fit_em as fit_em
 from .em_state import EMState as EMState
-from .joint import fit_jointly as fit_jointly
-from .monte_carlo import fit_monte_carlo as fit_monte_carlo
-from .paper_em import fit_paper_em as fit_paper_em
-from .restarts import fit_restarts as fit_restarts
 from .result import FitResult as FitResult

@@ -18,8 +18,8 @@ from paperlib.models.sparse_coding import special
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers import fit_paper_em
 from paperlib.papers.sparse_codes.judging import MINIBATCH, held_out_patches
+from paperlib.papers.sparse_codes.learners.paper_em import fit_paper_em
 from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from paperlib.models.sparse_coding.metrics import match_fields
 from paperlib.papers.sparse_codes.error_function.experiment import Magnitude
+from paperlib.papers.sparse_codes.fields.matching import match_fields
 from paperlib.papers.sparse_codes.shown import if_computed, patch_shape, runs_of
 from paperlib.plotting import Panel, compare_columns, plot_lines
 from paperlib.records import Record, by_seed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from statistics import mean, stdev
 
-from paperlib.models.sparse_coding.metrics import match_fields
+from paperlib.papers.sparse_codes.fields.matching import match_fields
 from paperlib.papers.sparse_codes.shown import Text, if_computed, runs_of
 from paperlib.plotting import Table
 from paperlib.records import Record, values

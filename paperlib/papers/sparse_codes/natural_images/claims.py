@@ -6,7 +6,7 @@ import math
 from functools import partial
 from statistics import mean
 
-from paperlib.models.sparse_coding.metrics import LOCALIZED
+from paperlib.papers.sparse_codes.fields.measures import LOCALIZED
 from paperlib.papers.sparse_codes.judging import epochs, gabor_share, own_elbo
 from paperlib.records import Record, spread
 from paperlib.records.claims import Claim, Finding, Groups, Verdict, common_seeds, gain, graded

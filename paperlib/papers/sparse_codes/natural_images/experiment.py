@@ -18,25 +18,15 @@ from paperlib.data import Images, PatchSampler
 from paperlib.elbo.encoders import Encoder
 from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import GaussianPosterior
-from paperlib.models.sparse_coding.gabor import fit_gabors
 from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior
 from paperlib.models.sparse_coding.judging import GINI_POINTS, sampled_gini
-from paperlib.models.sparse_coding.metrics import (
-    LEAST_INFORMATION,
-    effective_pixels,
-    fine_fields,
-    latent_information,
-)
+from paperlib.models.sparse_coding.metrics import LEAST_INFORMATION, latent_information
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers import (
-    AmortizedResult,
-    FitResult,
-    fit_amortized,
-    fit_em,
-    fit_paper_em,
-)
+from paperlib.models.sparse_coding.trainers import AmortizedResult, FitResult, fit_amortized, fit_em
+from paperlib.papers.sparse_codes.fields.gabor import fit_gabors
+from paperlib.papers.sparse_codes.fields.measures import effective_pixels, fine_fields
 from paperlib.papers.sparse_codes.judging import (
     entropy_weights,
     held_out_patches,
@@ -44,6 +34,7 @@ from paperlib.papers.sparse_codes.judging import (
     judge_posterior,
     optimal_family,
 )
+from paperlib.papers.sparse_codes.learners.paper_em import fit_paper_em
 from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 

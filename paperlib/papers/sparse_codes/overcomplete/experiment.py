@@ -19,19 +19,19 @@ from paperlib.data import Images, PatchSampler
 from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import DiagonalGaussian, GaussianPosterior
 from paperlib.elbo.terms import EntropyWeights
-from paperlib.models.sparse_coding.gabor import GaborFit, fit_gabors
 from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior, infer_diagonal
 from paperlib.models.sparse_coding.judging import sampled_gini
-from paperlib.models.sparse_coding.metrics import (
+from paperlib.models.sparse_coding.metrics import dead_fields
+from paperlib.models.sparse_coding.objectives import entropy_elbo, optimal_noise_variance
+from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.papers.sparse_codes.fields.gabor import GaborFit, fit_gabors
+from paperlib.papers.sparse_codes.fields.measures import (
     HIGH_FREQUENCY,
-    dead_fields,
     effective_pixels,
     mean_frequency,
     peak_frequency,
 )
-from paperlib.models.sparse_coding.objectives import entropy_elbo, optimal_noise_variance
-from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers import fit_em
 from paperlib.papers.sparse_codes.judging import held_out_patches, judge_posterior
 from paperlib.records.record import Outcome, Record
 

@@ -15,7 +15,7 @@ from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import FixedLocator, NullLocator
 from torch import Tensor
 
-from paperlib.models.sparse_coding.gabor import GaborFit
+from paperlib.papers.sparse_codes.fields.gabor import GaborFit
 from paperlib.papers.sparse_codes.overcomplete.conditions import THREE, Conditions, setting
 from paperlib.papers.sparse_codes.overcomplete.experiment import KINDS, gabors_of, share_of_kind
 from paperlib.papers.sparse_codes.shown import if_computed, one_of, patch_shape

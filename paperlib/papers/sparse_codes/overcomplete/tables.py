@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from paperlib.models.sparse_coding.metrics import HIGH_FREQUENCY
+from paperlib.papers.sparse_codes.fields.measures import HIGH_FREQUENCY
 from paperlib.papers.sparse_codes.overcomplete.conditions import Conditions, by_condition
 from paperlib.papers.sparse_codes.overcomplete.experiment import (
     GABOR_SHARE,

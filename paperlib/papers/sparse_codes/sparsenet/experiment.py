@@ -15,16 +15,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.data import Images, PatchSampler
-from paperlib.models.sparse_coding.baselines import (
-    Cost,
-    fit_sparsenet,
+from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.papers.sparse_codes.fields.measures import energy_outside
+from paperlib.papers.sparse_codes.judging import held_out_patches, judge_dictionary
+from paperlib.papers.sparse_codes.learners.scikit_learn import (
     learn_ica,
     learn_minibatch_dictionary,
     learn_pca,
 )
-from paperlib.models.sparse_coding.metrics import energy_outside
-from paperlib.models.sparse_coding.trainers import fit_em
-from paperlib.papers.sparse_codes.judging import held_out_patches, judge_dictionary
+from paperlib.papers.sparse_codes.learners.sparsenet import Cost, fit_sparsenet
 from paperlib.records.record import Outcome
 from paperlib.system.validation import check_choice
 

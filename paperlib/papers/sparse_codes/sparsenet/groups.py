@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paperlib.models.sparse_coding.baselines import Cost
+from paperlib.papers.sparse_codes.learners.sparsenet import Cost
 from paperlib.records import Record, by_seed
 
 

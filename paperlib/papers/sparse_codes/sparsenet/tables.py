@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from statistics import mean
 from typing import Any
 
-from paperlib.models.sparse_coding.baselines import Cost
-from paperlib.models.sparse_coding.metrics import LOCALIZED, effective_pixels
+from paperlib.papers.sparse_codes.fields.measures import LOCALIZED, effective_pixels
+from paperlib.papers.sparse_codes.learners.sparsenet import Cost
 from paperlib.papers.sparse_codes.shown import Text, if_computed, setting
 from paperlib.papers.sparse_codes.sparsenet.groups import by_learner, describe_learner, weight_grids
 from paperlib.plotting import Table

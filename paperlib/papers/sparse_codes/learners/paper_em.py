@@ -21,8 +21,8 @@ from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers.epochs import Learned, learn_by_epochs
 from paperlib.models.sparse_coding.trainers.result import FitResult
+from paperlib.papers.sparse_codes.learners.epochs import Learned, learn_by_epochs
 from paperlib.system.validation import check_positive, check_training_data
 
 

@@ -20,8 +20,8 @@ from paperlib.models.sparse_coding.inference import initial_scales
 from paperlib.models.sparse_coding.inference.diagonal import cold_start
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.models.sparse_coding.trainers.epochs import Learned, learn_by_epochs
 from paperlib.models.sparse_coding.trainers.result import FitResult
+from paperlib.papers.sparse_codes.learners.epochs import Learned, learn_by_epochs
 from paperlib.system.validation import check_positive, check_training_data
 
 

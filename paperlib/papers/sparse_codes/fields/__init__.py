@@ -1,0 +1,1 @@
+"""What learned fields look like: Gabor fits, extent, frequencies."""
