@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paperlib.cli import main
+from paperlib.cli.commands import main
 
 if __name__ == "__main__":
     main()

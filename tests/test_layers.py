@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+
+from paperlib.system.imports import imported_files
 
 PACKAGE = Path(__file__).parents[1] / "paperlib"
 LAYERS = (
@@ -52,3 +55,17 @@ def test_imports_go_up(path):
     own = unit(path)
     below = {name for name in imported(path) - {own} if LEVEL[name] >= LEVEL[own]}
     assert not below, f"{own} imports {', '.join(sorted(below))}, which are not above it"
+
+
+def test_the_reference_shows_the_layers_as_they_are():
+    index = (PACKAGE.parent / "book" / "api" / "index.md").read_text(encoding="utf-8")
+    table = index.partition("| folder | what is in it |\n|---|---|\n")[2].partition("\n\n")[0]
+    shown = [set(re.findall(r"`(\w+)`", row.split("|")[1])) for row in table.splitlines()]
+    assert shown == list(LAYERS[:-1])
+
+
+def test_no_import_runs_in_a_circle():
+    root = PACKAGE.parent
+    modules = [path for path in FILES if path.name != "__init__.py"]
+    used = {path: imported_files(path.read_text(encoding="utf-8"), root) for path in modules}
+    assert not [path.relative_to(root).as_posix() for path, files in used.items() if path in files]

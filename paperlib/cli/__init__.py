@@ -1,37 +1,5 @@
-"""The command `paperlib`: train, score, reproduce, data.
+"""The command `paperlib`."""
 
-Bad input ends any command with one line on standard error and exit status 2. What takes long to import,
-PyTorch above all, is imported by the commands that need it, when they run.
-"""
+import lazy_loader
 
-from __future__ import annotations
-
-import logging
-import sys
-from typing import Any
-
-import click
-
-from paperlib.cli.data import data
-from paperlib.cli.reproduce import reproduce
-from paperlib.cli.score import score_command
-from paperlib.cli.train import train
-from paperlib.system.errors import InputError
-
-
-class OneLineErrors(click.Group):
-    """A group whose commands report bad input, and learning that diverged, in one line."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except (InputError, FloatingPointError) as error:
-            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
-            context.exit(2)
-
-
-@click.group(cls=OneLineErrors, commands=[train, score_command, reproduce, data])
-@click.version_option(package_name="paperlib")
-def main() -> None:
-    """Sparse coding with entropy-based ELBOs."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

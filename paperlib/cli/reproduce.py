@@ -51,9 +51,10 @@ def reproduce(no_execute: bool, no_book: bool, **settings: Any) -> None:
             f"{', '.join(missing)} not installed: run `pip install -c constraints.txt -e '.[book]'` first."
         )
     from paperlib import book
+    from paperlib.system.files import find_root
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the notebooks' processes as on Ctrl-C
-    root = book.find_root(Path.cwd())
+    root = find_root(Path.cwd())
     try:
         book.reproduce(root, execute=not no_execute, build=not no_book, echo=click.echo, **settings)
     except book.BookError as error:

@@ -1,6 +1,5 @@
 """Linear models of Gaussian latents with exact posteriors: PPCA and factor analysis."""
 
-from paperlib.models.linear_gaussian.factor_analysis import FactorAnalysis
-from paperlib.models.linear_gaussian.ppca import PPCA
+import lazy_loader
 
-__all__ = ["PPCA", "FactorAnalysis"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

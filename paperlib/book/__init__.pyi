@@ -1,0 +1,16 @@
+from .execution import NO_IMAGES as NO_IMAGES
+from .execution import Papermill as Papermill
+from .execution import execute_tasks as execute_tasks
+from .execution import strip_volatile as strip_volatile
+from .failures import BookError as BookError
+from .failures import find_failure as find_failure
+from .notebooks import find_notebooks as find_notebooks
+from .notebooks import read_notebook as read_notebook
+from .notebooks import read_pages as read_pages
+from .planning import PROFILES as PROFILES
+from .planning import plan as plan
+from .printing import print_book as print_book
+from .rendering import build_book as build_book
+from .rendering import stage_book as stage_book
+from .run import reproduce as reproduce
+from .tasks import Task as Task

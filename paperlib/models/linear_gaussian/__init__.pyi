@@ -1,0 +1,2 @@
+from .factor_analysis import FactorAnalysis as FactorAnalysis
+from .ppca import PPCA as PPCA
