@@ -38,7 +38,7 @@ def cache_folder() -> Path:
 
 
 def cached_olshausen(blob_id: str | None = None) -> Path | None:
-    """Path of IMAGES.mat in the cache; None if it is not there or is not the expected file."""
+    """Path of IMAGES.mat in the cache; None if it is not there or is not the file of this `blob_id`."""
     path = cache_folder() / FILE_NAME
     return path if path.is_file() and git_blob_id(path) == (blob_id or OLSHAUSEN_BLOB_ID) else None
 

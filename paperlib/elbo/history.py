@@ -116,7 +116,7 @@ class Recorder:
         self._bar.set_postfix(elbo=f"{self.rows[-1]['elbo']:.2f}")
 
     def tell(self, callback: Callback | None, snapshot: Snapshot) -> None:
-        """Call back, if wanted; the time it takes is not counted."""
+        """Hand the `snapshot` to `callback`, if there is one; the time it takes is not counted."""
         if callback is not None:
             self.lap()
             callback(snapshot)

@@ -11,12 +11,13 @@ from typing import Any
 
 HOMES = {
     "elbo": "annealing criteria encoders posteriors",
-    "models.sparse_coding": "baselines estimator gabor inference metrics model objectives special statistics "
-    "trainers",
+    "models.sparse_coding": "estimator inference metrics model objectives special statistics trainers",
+    "papers.sparse_codes.fields": "gabor",
     "system": "distributed errors files parallel provenance validation",
 }
 MOVED = {f"paperlib.{old}": f"paperlib.{home}.{old}" for home, olds in HOMES.items() for old in olds.split()}
 MOVED["paperlib.experiments"] = "paperlib.records"
+MOVED["paperlib.baselines"] = "paperlib.papers.sparse_codes.learners"
 MOVED["paperlib.data.bars"] = "paperlib.models.sparse_coding.bars"
 
 
