@@ -87,7 +87,7 @@ def idle_fields(ratio: float, gamma: float, excess: float) -> tuple[float, float
 
     Returns
     -------
-    inflation, needed : float
+    tuple of float
         σ²/σ₀², infinite where rounds make it grow without end, and the input that a field needs to leave
         ν = 0 in units of σ₀.
     """
