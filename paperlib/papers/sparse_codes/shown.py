@@ -11,6 +11,7 @@ from paperlib.records import Record, by_seed
 
 Shown = TypeVar("Shown")
 Records = Mapping[str, Any]  # records by name, or groups of them
+Groups = Mapping[str, Sequence[Record]]  # records of all seeds by method, as `by_seed` sorts them
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ def if_computed(
     return shown
 
 
-def one_of(groups: Mapping[str, Sequence[Record]]) -> Record:
+def one_of(groups: Groups) -> Record:
     """A record of the first of some groups, for what all of them have in common."""
     return next(iter(groups.values()))[0]
 
 
-def setting(groups: Mapping[str, Sequence[Record]]) -> str:
+def setting(groups: Groups) -> str:
     """Number and size of the patches, H and the images of some groups of records, for a figure's title."""
     record = one_of(groups)
     config, source = record.config, record.provenance["images"]["source"]
@@ -51,7 +52,7 @@ def setting(groups: Mapping[str, Sequence[Record]]) -> str:
     return f"{size}, H = {config['n_latents']} (images: {source})"
 
 
-def patch_shape(groups: Mapping[str, Sequence[Record]]) -> tuple[int, int]:
+def patch_shape(groups: Groups) -> tuple[int, int]:
     """Height and width of the patches in pixels."""
     side = one_of(groups).config["patch_size"]
     return side, side

@@ -14,13 +14,11 @@ from torch import Tensor
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.metrics import DEAD_FIELD_RATIO
 from paperlib.papers.sparse_codes.judging import epochs
-from paperlib.papers.sparse_codes.shown import one_of, patch_shape, setting
+from paperlib.papers.sparse_codes.shown import Groups, one_of, patch_shape, setting
 from paperlib.plotting.fields import draw_mosaic, make_mosaic
 from paperlib.plotting.learning import plot_history
 from paperlib.plotting.style import COLORS, new_figure, styled
-from paperlib.records import Record
 
-Groups = Mapping[str, Sequence[Record]]  # records of all seeds by `<method>-<kind>`
 KINDS = ("none", "prior", "likelihood", "energy")
 SHOWN_FIELDS = 36  # of a mosaic
 TERMS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from paperlib.papers.sparse_codes.annealing.printed import (
@@ -14,11 +13,9 @@ from paperlib.papers.sparse_codes.annealing.printed import (
     table_1_row,
 )
 from paperlib.papers.sparse_codes.judging import epochs
-from paperlib.papers.sparse_codes.shown import Text, if_computed, one_of, setting
+from paperlib.papers.sparse_codes.shown import Groups, Text, if_computed, one_of, setting
 from paperlib.plotting import Table
-from paperlib.records import Record, spread, values
-
-Groups = Mapping[str, Sequence[Record]]  # records of all seeds by `<method>-<kind>`
+from paperlib.records import spread, values
 
 
 def settings(here: Groups, paper: Groups) -> Text:

@@ -7,8 +7,8 @@ from itertools import chain
 
 from matplotlib.figure import Figure
 
-from paperlib.papers.sparse_codes.natural_images.methods import LABELS, PAPERS_EM, Groups, labeled
-from paperlib.papers.sparse_codes.shown import if_computed, patch_shape, setting
+from paperlib.papers.sparse_codes.natural_images.methods import LABELS, PAPERS_EM, labeled
+from paperlib.papers.sparse_codes.shown import Groups, if_computed, patch_shape, setting
 from paperlib.plotting.fields import compare_columns
 from paperlib.plotting.learning import plot_learning_curves
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from paperlib.papers.sparse_codes.shown import Groups
 from paperlib.records import Record
 
-Groups = Mapping[str, Sequence[Record]]  # records of all seeds by the method's name
 LABELS = {
     "paper-none": "(A) the paper's EM",
     "paper-prior": "(B) the paper's EM, prior annealing",

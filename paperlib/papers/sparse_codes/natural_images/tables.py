@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paperlib.papers.sparse_codes.judging import elbo, gabor_share, own_family
-from paperlib.papers.sparse_codes.natural_images.methods import LABELS, PAPERS_EM, Groups, labeled
-from paperlib.papers.sparse_codes.shown import Text, if_computed, one_of
+from paperlib.papers.sparse_codes.natural_images.methods import LABELS, PAPERS_EM, labeled
+from paperlib.papers.sparse_codes.shown import Groups, Text, if_computed, one_of
 from paperlib.plotting import Table
 from paperlib.records import spread, values
 from paperlib.records.claims import gain
