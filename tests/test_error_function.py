@@ -14,7 +14,7 @@ from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.models.sparse_coding import special
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
-from paperlib.models.sparse_coding.special import burmann_erf, expected_magnitude
+from paperlib.models.sparse_coding.special import expected_magnitude
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.papers.sparse_codes.error_function import figures, tables
 from paperlib.papers.sparse_codes.error_function.experiment import (
@@ -22,6 +22,7 @@ from paperlib.papers.sparse_codes.error_function.experiment import (
     learn_with_error_function,
     magnitude,
 )
+from paperlib.papers.sparse_codes.error_function.series import burmann_erf
 from paperlib.papers.sparse_codes.shown import NOT_COMPUTED
 from paperlib.records import Record
 from paperlib.system.errors import InputError

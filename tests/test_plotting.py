@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from paperlib import plotting
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
 from paperlib.papers.sparse_codes.annealing.figures import plot_collapse
+from paperlib.papers.sparse_codes.overview import plot_overview
 from paperlib.papers.sparse_codes.performance.figures import plot_benchmark, plot_scaling
 from paperlib.system.errors import InputError
 
@@ -54,22 +55,11 @@ def test_a_field_of_zeros_is_gray():
 
 @pytest.mark.parametrize("draw", [
     lambda: plotting.plot_fields(torch.ones(5, 2), (2, 2)),
-    lambda: plotting.compare_fields({"a": model(12)}, (3, 3)),
-    lambda: plotting.plot_overview(model(25), (5, 5), model(12), (4, 4), history()),
+    lambda: plot_overview(model(25), (5, 5), model(12), (4, 4), history()),
 ])  # fmt: skip
 def test_patches_of_another_size_are_refused(draw):
     with pytest.raises(InputError, match="give the shape of its patches"):
         draw()
-
-
-def test_models_are_compared_panel_by_panel_and_sorted_by_prior_scale():
-    shown = model(12)
-    figure = plotting.compare_fields({"one": shown, "two": model(12, 7)}, (3, 4), "title")
-    assert_drawn(figure, 2)
-    assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
-    strongest = shown.dictionary[:, shown.prior_scales.argmax()].reshape(3, 4)
-    drawn = torch.as_tensor(figure.axes[0].images[0].get_array()[1:4, 1:5])
-    assert torch.allclose(drawn.float(), strongest / strongest.abs().max())
 
 
 @pytest.mark.parametrize("x", ["step", "seconds"])
@@ -99,11 +89,10 @@ def test_histories_that_cannot_be_drawn_are_refused():
 
 
 def test_prior_scales_and_collapse_and_overview():
-    assert_drawn(plotting.plot_prior_scales({"a": model(), "b": model()}), 1)
     tau = torch.logspace(-3, 0, 5)
     rounds = torch.rand(6, 5) + 0.1
     assert_drawn(plot_collapse(tau, {1.0: tau, 4.0: -tau}, {1.0: rounds, 4.0: rounds}), 3)
-    assert_drawn(plotting.plot_overview(model(25), (5, 5), model(12), (3, 4), history()), 3)
+    assert_drawn(plot_overview(model(25), (5, 5), model(12), (3, 4), history()), 3)
 
 
 def test_notebooks_get_a_picture_whatever_the_backend():

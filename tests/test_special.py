@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from paperlib.models.sparse_coding.special import (
-    burmann_erf,
     expected_magnitude,
     softened_magnitude,
     softened_magnitude_curvature,
     softened_magnitude_derivative,
 )
+from paperlib.papers.sparse_codes.error_function.series import burmann_erf
 
 # from 0 to |a| = 1e30, dense where the two terms of 𝓜 trade places
 SIZES = np.concatenate(

@@ -1,10 +1,6 @@
 from .fields import compare_columns as compare_columns
-from .fields import compare_fields as compare_fields
 from .fields import plot_fields as plot_fields
 from .learning import plot_history as plot_history
-from .learning import plot_learning_curves as plot_learning_curves
-from .learning import plot_overview as plot_overview
-from .learning import plot_prior_scales as plot_prior_scales
 from .lines import Panel as Panel
 from .lines import plot_lines as plot_lines
 from .style import new_figure as new_figure

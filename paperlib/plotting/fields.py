@@ -37,21 +37,6 @@ def plot_fields(
     return figure
 
 
-@styled
-def compare_fields(
-    models: Mapping[str, SparseCodingModel], patch_shape: tuple[int, int], title: str | None = None
-) -> Figure:
-    """Mosaics of several models side by side, fields in the order of their prior scales λ, largest first.
-
-    Raises
-    ------
-    InputError
-        If a model's D is not the number of pixels of a patch.
-    """
-    fields = {label: sorted_fields(model) for label, model in models.items()}
-    return compare_columns(fields, patch_shape, title)
-
-
 def compare_columns(
     matrices: Mapping[str, Float[Tensor, "D _"] | Float[np.ndarray, "D _"]],
     patch_shape: tuple[int, int],

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from paperlib.elbo.posteriors import LOG_2_PI_E, GaussianPosterior
-from paperlib.models.sparse_coding.special import SQRT_2_OVER_PI, expected_magnitude
+from paperlib.elbo.posteriors import GaussianPosterior
 from paperlib.system.errors import InputError
 
 DEAD_FIELD_RATIO = 0.1
-LEAST_INFORMATION = math.log(2 * math.e * SQRT_2_OVER_PI) - LOG_2_PI_E / 2  # nats
 
 
 def gini(z: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*rest"]:
@@ -55,15 +51,3 @@ def dead_fields(prior_scales: Float[Tensor, " H"], noise_variance: Float[Tensor,
     The most such a field can tell about a data point, ½ log(1 + 2λ²/σ²), is below 0.01 nats.
     """
     return torch.nonzero(prior_scales < DEAD_FIELD_RATIO * noise_variance.sqrt()).flatten()
-
-
-def latent_information(posterior: GaussianPosterior) -> Float[Tensor, " H"]:
-    """Nats a data point that each latent tells: KL of its marginal posterior and the prior, on average.
-
-    With the optimal λ_h (Theorem 2) this is log 2eλ_h − mean ½ log 2πe τ_h².  Gaussians cannot be the Laplace
-    prior, so it is at least `LEAST_INFORMATION`, where all posteriors have collapsed to one with ν = 0.
-    """
-    magnitude = expected_magnitude(posterior.mean, posterior.std).mean(0)
-    return torch.log(2 * math.e * magnitude) - (LOG_2_PI_E / 2 + posterior.std.log().mean(0))
-
-

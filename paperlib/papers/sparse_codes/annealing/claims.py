@@ -6,7 +6,6 @@ from functools import partial
 from itertools import pairwise, product
 from statistics import mean
 
-from paperlib.models.sparse_coding.metrics import LEAST_INFORMATION
 from paperlib.papers.sparse_codes.annealing.printed import (
     TABLE_1,
     TABLE_1_KEYS,
@@ -14,6 +13,7 @@ from paperlib.papers.sparse_codes.annealing.printed import (
     like_table_1,
     table_1_row,
 )
+from paperlib.papers.sparse_codes.fields.measures import LEAST_INFORMATION
 from paperlib.papers.sparse_codes.judging import epochs, gabor_share, own_elbo
 from paperlib.records import Record, spread
 from paperlib.records.claims import Claim, Finding, Gain, Groups, NotRun, Verdict, common_seeds, gain, graded

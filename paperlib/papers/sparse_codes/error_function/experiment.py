@@ -18,6 +18,7 @@ from paperlib.models.sparse_coding import special
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.error_function.series import burmann_erf
 from paperlib.papers.sparse_codes.judging import MINIBATCH, held_out_patches
 from paperlib.papers.sparse_codes.learners.paper_em import fit_paper_em
 from paperlib.records.record import Outcome
@@ -98,7 +99,7 @@ def burmann_series() -> Iterator[None]:
     exact function.  It holds for all threads of the process.
     """
     exact = special.softened_magnitude_derivative
-    special.softened_magnitude_derivative = lambda a: special.burmann_erf(a / math.sqrt(2))
+    special.softened_magnitude_derivative = lambda a: burmann_erf(a / math.sqrt(2))
     try:
         yield
     finally:

@@ -1,15 +1,20 @@
-"""How learned fields extend in space and in frequency, and what their span leaves out."""
+"""How learned fields extend in space and in frequency, what their span leaves out, what latents tell."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from paperlib.elbo.posteriors import LOG_2_PI_E, GaussianPosterior
+from paperlib.models.sparse_coding.special import SQRT_2_OVER_PI, expected_magnitude
 from paperlib.system.errors import InputError
 
 LOCALIZED = 1 / 6  # of D: effective pixels of a localized field at most, half of what noise has
 HIGH_FREQUENCY = 0.25  # cycles a pixel, half of what pixels can show along an axis
+LEAST_INFORMATION = math.log(2 * math.e * SQRT_2_OVER_PI) - LOG_2_PI_E / 2  # nats
 PADDING = 4  # times a field's side, for spectra
 
 
@@ -58,3 +63,13 @@ def energy_outside(x: Float[Tensor, "N D"], dictionary: Float[Tensor, "D H"]) ->
     fields, sizes, _ = torch.linalg.svd(dictionary.double(), full_matrices=False)
     inside = x.double() @ fields[:, sizes > torch.finfo(dictionary.dtype).eps * sizes.max()]
     return 1 - float(inside.square().sum() / x.double().square().sum())
+
+
+def latent_information(posterior: GaussianPosterior) -> Float[Tensor, " H"]:
+    """Nats a data point that each latent tells: KL of its marginal posterior and the prior, on average.
+
+    With the optimal λ_h (Theorem 2) this is log 2eλ_h − mean ½ log 2πe τ_h².  Gaussians cannot be the Laplace
+    prior, so it is at least `LEAST_INFORMATION`, where all posteriors have collapsed to one with ν = 0.
+    """
+    magnitude = expected_magnitude(posterior.mean, posterior.std).mean(0)
+    return torch.log(2 * math.e * magnitude) - (LOG_2_PI_E / 2 + posterior.std.log().mean(0))

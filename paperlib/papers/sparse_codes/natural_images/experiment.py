@@ -20,13 +20,17 @@ from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import GaussianPosterior
 from paperlib.models.sparse_coding.inference import closed_form_scales, fit_posterior
 from paperlib.models.sparse_coding.judging import GINI_POINTS, sampled_gini
-from paperlib.models.sparse_coding.metrics import LEAST_INFORMATION, latent_information
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import AmortizedResult, FitResult, fit_amortized, fit_em
 from paperlib.papers.sparse_codes.fields.gabor import fit_gabors
-from paperlib.papers.sparse_codes.fields.measures import effective_pixels, fine_fields
+from paperlib.papers.sparse_codes.fields.measures import (
+    LEAST_INFORMATION,
+    effective_pixels,
+    fine_fields,
+    latent_information,
+)
 from paperlib.papers.sparse_codes.judging import (
     entropy_weights,
     held_out_patches,
