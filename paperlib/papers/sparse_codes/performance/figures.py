@@ -8,9 +8,26 @@ from itertools import cycle
 import numpy as np
 from matplotlib.figure import Figure
 
+from paperlib.papers.sparse_codes.performance.benchmark import PAPER, SIZES, Benchmark, along
 from paperlib.plotting.style import COLORS, new_figure, styled
 
 LINES = [(line, marker) for marker in (".", "x") for line in ("-", "--", ":", "-.")]
+
+
+def draw_comparison(bench: Benchmark) -> Figure:
+    """`plot_benchmark` of all methods; A is where the paper's EM ends, B where scikit-learn does."""
+    ends = {"A": bench.final[PAPER], "B": bench.final[bench.best_of_grid]}
+    return plot_benchmark(bench.curves, ends, lowest=max(bench.final.values()) - 25)
+
+
+def draw_scaling(bench: Benchmark) -> Figure:
+    """`plot_scaling` over all sizes."""
+    return plot_scaling(
+        {
+            label: {family: along(size, rows) for family, rows in bench.scaling.items()}
+            for size, label in SIZES.items()
+        }
+    )
 
 
 @styled
