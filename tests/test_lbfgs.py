@@ -11,10 +11,11 @@ from problems import random_dictionary, random_posterior
 
 from paperlib.elbo.posteriors import FAMILIES
 from paperlib.elbo.terms import EntropyWeights
+from paperlib.models.contract import elbo_of_points
 from paperlib.models.sparse_coding.inference import infer_diagonal, infer_full, infer_lbfgs
 from paperlib.models.sparse_coding.inference.lbfgs import climb, make_optimizer
 from paperlib.models.sparse_coding.model import SparseCodingModel
-from paperlib.models.sparse_coding.objectives import elbo_of_points, entropy_elbo
+from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.system.errors import InputError
 
