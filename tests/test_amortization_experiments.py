@@ -12,7 +12,6 @@ from paperlib.data import Images
 from paperlib.elbo.encoders import Encoder
 from paperlib.elbo.posteriors import FAMILIES
 from paperlib.models.contract import elbo_of_points
-from paperlib.models.sparse_coding.bars import bars
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import classical_elbo
 from paperlib.papers.sparse_codes.amortization.experiment import (
@@ -32,6 +31,7 @@ from paperlib.papers.sparse_codes.amortization.gradients import (
     gradient_noise,
     sampled_gradients,
 )
+from paperlib.papers.sparse_codes.bars.data import bars
 from paperlib.system.errors import InputError
 
 SIZES = {"n_epochs": 2, "n_patches": 256, "patch_size": 4, "n_latents": 8, "n_test": 32}

@@ -13,7 +13,6 @@ from paperlib.elbo.annealing import KINDS
 from paperlib.elbo.encoders import Encoder
 from paperlib.elbo.posteriors import FAMILIES
 from paperlib.elbo.terms import EntropyWeights
-from paperlib.models.sparse_coding.bars import bars
 from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
 from paperlib.models.sparse_coding.objectives import (
@@ -25,6 +24,7 @@ from paperlib.models.sparse_coding.objectives import (
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers.amortized import fit_amortized, infer_amortized
 from paperlib.models.sparse_coding.trainers.amortized_step import AmortizedLearner, AmortizedState
+from paperlib.papers.sparse_codes.bars.data import bars
 from paperlib.papers.sparse_codes.fields.matching import is_recovered
 
 REFINABLE = ("diagonal", "full")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from paperlib.models.sparse_coding.bars import bar_fields, bars
+from paperlib.papers.sparse_codes.bars.data import bar_fields, bars
 from paperlib.system.errors import InputError
 
 

@@ -9,12 +9,12 @@ import torch
 from problems import random_problem
 
 from paperlib.elbo.posteriors import FAMILIES
-from paperlib.models.sparse_coding.bars import bar_fields
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import FitResult
+from paperlib.papers.sparse_codes.bars.data import bar_fields
 from paperlib.papers.sparse_codes.bars.experiment import (
     climb_with_more_data,
     describe_recovery,

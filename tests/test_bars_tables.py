@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from paperlib.models.sparse_coding.bars import bar_fields
 from paperlib.papers.sparse_codes.bars import figures, tables
+from paperlib.papers.sparse_codes.bars.data import bar_fields
 from paperlib.papers.sparse_codes.bars.judging import (
     above_truth,
     best_and_worst,

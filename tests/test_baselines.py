@@ -7,7 +7,6 @@ import torch
 from problems import random_problem
 
 from paperlib.elbo.terms import EntropyWeights
-from paperlib.models.sparse_coding.bars import bars
 from paperlib.models.sparse_coding.inference import infer_lbfgs
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.models.sparse_coding.objectives import (
@@ -18,6 +17,7 @@ from paperlib.models.sparse_coding.objectives import (
 )
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.papers.sparse_codes.bars.data import bars
 from paperlib.papers.sparse_codes.learners.monte_carlo import fit_monte_carlo
 from paperlib.papers.sparse_codes.learners.paper_em import (
     dictionary_gradient,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from paperlib.elbo.annealing import KINDS
 from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.elbo.terms import EntropyWeights
-from paperlib.models.sparse_coding.bars import bars
 from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
 from paperlib.models.sparse_coding.objectives import entropy_elbo
@@ -19,6 +18,7 @@ from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.models.sparse_coding.trainers import EMState, fit_em
 from paperlib.models.sparse_coding.trainers.em import initial_state
 from paperlib.models.sparse_coding.trainers.polish import polish_dictionary
+from paperlib.papers.sparse_codes.bars.data import bars
 from paperlib.papers.sparse_codes.fields.matching import is_recovered, match_fields
 
 

@@ -24,13 +24,6 @@ class Isotropic(GaussianPosterior):
 
     size: Float[Tensor, "N 1"]
 
-    def to_free(self):
-        return [self.mean, self.size.log()]
-
-    @classmethod
-    def from_free(cls, free):
-        return cls(free[0], free[1].exp())
-
     @classmethod
     def from_marginals(cls, marginals, gram):
         return cls(marginals.mean, marginals.deviation.mean(1, keepdim=True))
@@ -38,10 +31,6 @@ class Isotropic(GaussianPosterior):
     @classmethod
     def from_outputs(cls, mean, deviation, correlation):
         return cls(mean, deviation.mean(1, keepdim=True))
-
-    @staticmethod
-    def n_columns(n_latents):
-        return 0
 
     @property
     def variance(self):

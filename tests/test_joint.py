@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from paperlib.elbo.posteriors import FAMILIES
-from paperlib.models.sparse_coding.bars import bars
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.bars.data import bars
 from paperlib.papers.sparse_codes.fields.matching import is_recovered
 from paperlib.papers.sparse_codes.learners.joint import fit_jointly
 from paperlib.papers.sparse_codes.learners.restarts import fit_restarts

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from paperlib.elbo.posteriors import DiagonalGaussian
-from paperlib.models.sparse_coding.bars import bar_fields
 from paperlib.models.sparse_coding.metrics import dead_fields, gini, posterior_gini
+from paperlib.papers.sparse_codes.bars.data import bar_fields
 from paperlib.papers.sparse_codes.fields.matching import is_recovered, match_fields
 from paperlib.papers.sparse_codes.fields.measures import energy_outside, fine_fields
 from paperlib.system.errors import InputError

@@ -22,7 +22,7 @@ def test_an_old_name_is_the_module_of_today(old):
 @pytest.mark.parametrize("name", ["bars", "BarsData", "bar_fields"])
 def test_names_that_left_the_data_are_still_there(name):
     from paperlib import data
-    from paperlib.models.sparse_coding import bars
+    from paperlib.papers.sparse_codes.bars import data as bars
 
     vars(data).pop("bars", None)  # the module, where a test has imported it
     with pytest.warns(DeprecationWarning, match="bars"):

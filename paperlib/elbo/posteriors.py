@@ -51,14 +51,16 @@ class GaussianPosterior(ABC):
     def _map(self: Posterior, function: Callable[[Tensor], Tensor]) -> Posterior:
         return type(self)(*(function(getattr(self, field.name)) for field in fields(self)))
 
-    @abstractmethod
     def to_free(self) -> list[Tensor]:
-        """Unconstrained parameters: positive numbers as logarithms, L below its diagonal."""
+        """Unconstrained parameters: the last ones, deviations, as logarithms; L below its diagonal."""
+        *others, deviation = vars(self).values()
+        return [*others, deviation.log()]
 
     @classmethod
-    @abstractmethod
     def from_free(cls: type[Posterior], free: list[Tensor]) -> Posterior:
         """Posteriors with these unconstrained parameters, the inverse of `to_free`."""
+        *others, logarithm = free
+        return cls(*[*others, _exp(logarithm)])
 
     @classmethod
     @abstractmethod
@@ -71,9 +73,9 @@ class GaussianPosterior(ABC):
         """Posteriors from an encoder's outputs: ν, positive numbers (N, H), and any (N, H, `n_columns`)."""
 
     @staticmethod
-    @abstractmethod
     def n_columns(n_latents: int) -> int:
         """How many numbers a latent an encoder gives for what correlates latents."""
+        return 0
 
     @property
     @abstractmethod
@@ -120,14 +122,6 @@ class DiagonalGaussian(GaussianPosterior):
 
     deviation: Float[Tensor, "N H"]
 
-    def to_free(self) -> list[Tensor]:
-        return [self.mean, self.deviation.log()]
-
-    @classmethod
-    def from_free(cls, free: list[Tensor]) -> DiagonalGaussian:
-        mean, logarithm = free
-        return cls(mean, _exp(logarithm))
-
     @classmethod
     def from_marginals(cls, marginals: DiagonalGaussian, gram: Tensor) -> DiagonalGaussian:
         return marginals
@@ -135,10 +129,6 @@ class DiagonalGaussian(GaussianPosterior):
     @classmethod
     def from_outputs(cls, mean: Tensor, deviation: Tensor, correlation: Tensor) -> DiagonalGaussian:
         return cls(mean, deviation)
-
-    @staticmethod
-    def n_columns(n_latents: int) -> int:
-        return 0
 
     @property
     def std(self) -> Float[Tensor, "N H"]:
@@ -174,14 +164,6 @@ class LowRankGaussian(GaussianPosterior):
 
     factor: Float[Tensor, "N H r"]
     deviation: Float[Tensor, "N H"]
-
-    def to_free(self) -> list[Tensor]:
-        return [self.mean, self.factor, self.deviation.log()]
-
-    @classmethod
-    def from_free(cls, free: list[Tensor]) -> LowRankGaussian:
-        mean, factor, logarithm = free
-        return cls(mean, factor, _exp(logarithm))
 
     @classmethod
     def from_marginals(cls, marginals: DiagonalGaussian, gram: Tensor) -> LowRankGaussian:

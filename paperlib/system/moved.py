@@ -18,7 +18,7 @@ HOMES = {
 MOVED = {f"paperlib.{old}": f"paperlib.{home}.{old}" for home, olds in HOMES.items() for old in olds.split()}
 MOVED["paperlib.experiments"] = "paperlib.records"
 MOVED["paperlib.baselines"] = "paperlib.papers.sparse_codes.learners"
-MOVED["paperlib.data.bars"] = "paperlib.models.sparse_coding.bars"
+MOVED["paperlib.data.bars"] = "paperlib.papers.sparse_codes.bars.data"
 
 
 def new_name(name: str) -> str:

@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.models.sparse_coding.bars import BarsData, bars
 from paperlib.models.sparse_coding.inference import fit_posterior, infer_full
 from paperlib.models.sparse_coding.objectives import entropies, entropy_elbo
 from paperlib.models.sparse_coding.trainers import FitResult, fit_em
 from paperlib.models.sparse_coding.trainers.polish import polish_dictionary
+from paperlib.papers.sparse_codes.bars.data import BarsData, bars
 from paperlib.papers.sparse_codes.fields.matching import is_recovered, match_fields
 from paperlib.papers.sparse_codes.learners.joint import fit_jointly
 from paperlib.papers.sparse_codes.learners.restarts import fit_restarts

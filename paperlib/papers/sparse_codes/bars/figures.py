@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 from torch import Tensor
 
-from paperlib.models.sparse_coding.bars import bar_fields
 from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.papers.sparse_codes.bars.data import bar_fields
 from paperlib.papers.sparse_codes.bars.judging import best_and_worst
 from paperlib.papers.sparse_codes.fields.matching import match_fields
 from paperlib.papers.sparse_codes.shown import if_computed, runs_of

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 from statistics import median
 
-from paperlib.models.sparse_coding.bars import bar_fields
 from paperlib.models.sparse_coding.model import normalize_columns
+from paperlib.papers.sparse_codes.bars.data import bar_fields
 from paperlib.papers.sparse_codes.bars.judging import above_truth, failing, first_step_within
 from paperlib.papers.sparse_codes.shown import Text, if_computed, runs_of
 from paperlib.plotting import Table
