@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
-from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior
+from paperlib.elbo.posteriors import DiagonalGaussian, FullGaussian, GaussianPosterior, LowRankGaussian
 from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
+from paperlib.papers.sparse_codes.theory.problems import Draws
 
 RANK = 2
 
 
 def random_dictionary(rng: np.random.Generator, n_features: int, n_latents: int) -> torch.Tensor:
     """Unit columns in general position, (D, H)."""
-    return normalize_columns(torch.from_numpy(rng.normal(size=(n_features, n_latents))))
+    return Draws(rng).dictionary(n_features, n_latents)
 
 
 def random_posterior(
     rng: np.random.Generator, family: str, n_points: int, n_latents: int
 ) -> GaussianPosterior:
     """Posteriors far from any optimum: means of both signs, deviations between 0.1 and 2."""
-    mean = torch.from_numpy(3 * rng.normal(size=(n_points, n_latents)))
-    deviation = torch.from_numpy(np.exp(rng.uniform(np.log(0.1), np.log(2), size=(n_points, n_latents))))
+    draw = Draws(rng)
+    mean = 3 * draw.normal(n_points, n_latents)
+    deviation = draw.uniform(math.log(0.1), math.log(2), n_points, n_latents).exp()
     if family == "diagonal":
-        return FAMILIES[family](mean, deviation)
+        return DiagonalGaussian(mean, deviation)
     if family == "low-rank":
-        return FAMILIES[family](
-            mean, torch.from_numpy(rng.normal(size=(n_points, n_latents, RANK))), deviation
-        )
-    lower = torch.from_numpy(np.tril(rng.normal(size=(n_points, n_latents, n_latents)), -1))
-    return FAMILIES[family](mean, lower + torch.diag_embed(deviation))
+        return LowRankGaussian(mean, draw.normal(n_points, n_latents, RANK), deviation)
+    return FullGaussian(mean, draw.triangles(n_points, n_latents) + torch.diag_embed(deviation))
 
 
 def random_problem(family: str, seed: int, n_points: int = 7, n_features: int = 6, n_latents: int = 4):
     """Data x (N, D), posteriors of N points, and a dictionary (D, H), all float64."""
-    rng = np.random.default_rng(seed)
-    x = torch.from_numpy(2 * rng.normal(size=(n_points, n_features)))
-    posterior = random_posterior(rng, family, n_points, n_latents)
-    return x, posterior, random_dictionary(rng, n_features, n_latents)
+    draw = Draws(seed)
+    x = 2 * draw.normal(n_points, n_features)
+    posterior = random_posterior(draw.rng, family, n_points, n_latents)
+    return x, posterior, draw.dictionary(n_features, n_latents)
 
 
 def random_statistics(family: str, seed: int, **sizes: int) -> PosteriorStatistics:

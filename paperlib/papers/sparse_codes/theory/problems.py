@@ -1,4 +1,4 @@
-"""Random problems in float64 that the theory's pages and tests share: data, models and posteriors."""
+"""Random problems in float64 that the theory's pages and the tests share: data, models and posteriors."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def float64(values: Any) -> Tensor:
 
 
 class Draws:
-    """Random tensors in float64, one after the other from one `seed`.
+    """Random tensors in float64, one after the other from one `seed`, or from a generator of NumPy's.
 
-    `rng` is NumPy's generator, for what there is no method for.
+    The generator is `rng`, for what there is no method for.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int | np.random.Generator):
         self.rng = np.random.default_rng(seed)
 
     def normal(self, *shape: int) -> Tensor:
