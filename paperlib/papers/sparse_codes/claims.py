@@ -5,7 +5,6 @@ The rules of the verdicts stand in these modules, one a page of the book; number
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from paperlib.papers.sparse_codes.amortization import claims as amortization
@@ -14,22 +13,14 @@ from paperlib.papers.sparse_codes.bars import claims as bars
 from paperlib.papers.sparse_codes.error_function import claims as error_function
 from paperlib.papers.sparse_codes.natural_images import claims as natural_images
 from paperlib.papers.sparse_codes.overcomplete import claims as overcomplete
-from paperlib.papers.sparse_codes.shown import NOT_COMPUTED, Text
 from paperlib.papers.sparse_codes.sparsenet import claims as sparsenet
-from paperlib.plotting import Table
-from paperlib.records import Record, read_records
-from paperlib.records.claims import HEAD, Claim, Finding
+from paperlib.records import read_records
+from paperlib.records.claims import Claim, Finding
 
 CLAIMS: dict[str, list[Claim]] = {  # by page of the book
     page.PAGE: page.CLAIMS
     for page in (bars, natural_images, annealing, amortization, overcomplete, sparsenet, error_function)
 }
-
-
-def claims_table(page: str, records: Mapping[str, Record]) -> Table | Text:
-    """The claims that a page of the book shows, judged by records of that page, whatever their size."""
-    rows = [claim.row(claim.find(records)) for claim in CLAIMS[page]]
-    return Table(HEAD, rows) if records else NOT_COMPUTED
 
 
 def find_all(results: Path) -> list[tuple[str, Claim, Finding]]:

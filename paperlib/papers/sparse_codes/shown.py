@@ -1,4 +1,4 @@
-"""What several pages show: the setting of a run in titles, and a note where nothing is computed yet."""
+"""What several pages show: claims, the setting of a run in titles, a note where nothing is computed yet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, TypeVar
 
+from paperlib.plotting import Table
 from paperlib.records import Record, by_seed
+from paperlib.records.claims import HEAD, Claim
 
 Shown = TypeVar("Shown")
 Records = Mapping[str, Any]  # records by name, or groups of them
@@ -37,6 +39,12 @@ def if_computed(
         return show(records, *args, **options) if records else NOT_COMPUTED
 
     return shown
+
+
+@if_computed
+def claims_table(records: Mapping[str, Record], claims: Sequence[Claim]) -> Table:
+    """Some `claims`, judged by records of their page, whatever their size."""
+    return Table(HEAD, [claim.row(claim.find(records)) for claim in claims])
 
 
 def one_of(groups: Groups) -> Record:
