@@ -329,3 +329,22 @@ def test_what_does_not_fit_the_model_is_refused(fitted):
 def test_nothing_works_before_learning(method):
     with pytest.raises(NotFittedError):
         getattr(SparseCoder(), method)(np.ones((5, 4)))
+
+
+@pytest.mark.parametrize("exponent", [-100, -40, 40, 100])
+def test_learning_does_not_depend_on_the_units_of_the_data(exponent):
+    """Also where float32 cannot hold their squares: the same fields, and all else in these units."""
+    x, unit = np.random.default_rng(0).laplace(size=(60, 6)).astype(np.float32), 2.0**exponent
+    one, other = (SparseCoder(4, n_epochs=2, random_state=0).fit(data) for data in (x, x * np.float32(unit)))
+    np.testing.assert_allclose(other.components_, one.components_, atol=1e-5)
+    np.testing.assert_allclose(other.transform(x * np.float32(unit)) / unit, one.transform(x), atol=1e-4)
+    np.testing.assert_allclose(other.noise_variance_ / unit**2, one.noise_variance_, rtol=1e-4)
+    shift = 6 * np.log(unit)
+    assert other.score(x * np.float32(unit)) + shift == pytest.approx(one.score(x), abs=1e-3)
+    assert other.history_[-1]["elbo"] + shift == pytest.approx(one.history_[-1]["elbo"], abs=1e-3)
+
+
+def test_a_blank_piece_of_a_stream_is_learned_from():
+    coder, x = SparseCoder(5, random_state=0), np.random.default_rng(0).laplace(size=(40, 6))
+    coder.partial_fit(x).partial_fit(np.zeros((10, 6))).partial_fit(x)
+    assert np.isfinite(coder.components_).all() and np.isfinite(coder.score(x))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from problems import random_dictionary, random_posterior
+from problems import random_dictionary, random_posterior, sampled_problem
 
 from paperlib.elbo.posteriors import FAMILIES
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.contract import elbo_of_points
-from paperlib.models.sparse_coding.inference import infer_diagonal, infer_full, infer_lbfgs
+from paperlib.models.sparse_coding.inference import fit_posterior, infer_diagonal, infer_full, infer_lbfgs
 from paperlib.models.sparse_coding.inference.lbfgs import climb, make_optimizer
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import entropy_elbo
@@ -121,3 +122,30 @@ def test_a_step_to_where_the_objective_does_not_exist_is_taken_back(failing, dty
     climb(make_optimizer([place], 200, 20), objective)
     assert len(calls) > failing and torch.allclose(place, goal, atol=0.05)
     assert torch.stack(calls).isfinite().all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_posteriors_do_not_depend_on_the_units_of_the_data(data, family):
+    """In float32, over thirty powers of ten; the ELBO loses D times the logarithm of the unit."""
+    x, dictionary = data[0].float()[:10], data[1].dictionary.float()
+    expected, stats = fit_posterior(x, dictionary, family, max_rounds=10)
+    for unit in (1e-15, 1e-7, 30.0, 1e8, 1e15):
+        found, of_unit = fit_posterior(unit * x, dictionary, family, max_rounds=10)
+        loss = x.shape[1] * math.log(unit)
+        assert float(entropy_elbo(of_unit)) + loss == pytest.approx(float(entropy_elbo(stats)), abs=5e-3)
+        torch.testing.assert_close(found.std / unit, expected.std, rtol=0.05, atol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_richer_posteriors_never_end_below_diagonal_ones(seed):
+    sizes = torch.randint(2, 12, (3,), generator=torch.Generator().manual_seed(seed)).tolist()
+    x, model = sampled_problem(*sizes, dtype=torch.float32, seed=seed)
+    fits = [fit_posterior(x, model.dictionary, family, max_rounds=10)[1] for family in FAMILIES]
+    elbos = [float(entropy_elbo(stats)) for stats in fits]
+    assert elbos[0] <= min(elbos[1:]) + 2e-3, sizes
+
+
+@pytest.mark.parametrize("size", [1e-17, 1e17])
+def test_data_whose_squares_float32_cannot_hold_are_refused(data, size):
+    with pytest.raises(InputError, match="choose other units"):
+        fit_posterior(size * data[0].float(), data[1].dictionary.float())

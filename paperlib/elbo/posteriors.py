@@ -48,6 +48,10 @@ class GaussianPosterior(ABC):
         """Same posteriors on another device or in another dtype; args and kwargs as for `torch.Tensor.to`."""
         return self._map(lambda t: t.to(*args, **kwargs))
 
+    def scaled(self: Posterior, factor: float) -> Posterior:
+        """Posteriors of `factor` times the latents."""
+        return self._map(lambda t: t * factor)
+
     def _map(self: Posterior, function: Callable[[Tensor], Tensor]) -> Posterior:
         return type(self)(*(function(getattr(self, field.name)) for field in fields(self)))
 

@@ -16,6 +16,8 @@ import torch.distributed as dist
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from paperlib.system.errors import InputError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -45,6 +47,23 @@ class Processes:
         rows = share.new_zeros(n_points, share.shape[1])
         rows[self.rank :: self.count] = share
         return self.add([rows])[0]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What one process refuses inside, all refuse, with the same sentence; afterwards all are here."""
+        refused: InputError | None = None
+        try:
+            yield
+        except InputError as error:
+            refused = error
+        if self.count > 1:
+            sentence = torch.zeros(self.count, 1000)
+            text = str(refused or "").encode()[: sentence.shape[1]]
+            sentence[self.rank, : len(text)] = torch.tensor(list(text))
+            said = [bytes(row.int().tolist()).rstrip(b"\0") for row in self.add([sentence])[0]]
+            refused = next((InputError(text.decode(errors="replace")) for text in said if text), None)
+        if refused is not None:
+            raise refused
 
     def wait(self) -> None:
         """Until all processes are here."""

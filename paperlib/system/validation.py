@@ -8,6 +8,7 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
+from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.errors import InputError
 
 
@@ -37,7 +38,7 @@ def check_data(x: Tensor, n_features: int | None = None) -> None:
 
 
 def check_training_data(x: Tensor, n_features: int | None = None) -> None:
-    """`check_data`, with `n_features`, and refuse data that are all zero, which no scale is learned from.
+    """`check_data`, with `n_features`, and `check_size`.
 
     Raises
     ------
@@ -45,8 +46,28 @@ def check_training_data(x: Tensor, n_features: int | None = None) -> None:
         With one sentence that says what is wrong.
     """
     check_data(x, n_features)
-    if not x.any():
+    check_size(x)
+
+
+def check_size(x: Tensor, processes: Processes = ALONE) -> None:
+    """Refuse data, those of all processes together, that are all zero or whose square the dtype cannot hold.
+
+    Raises
+    ------
+    InputError
+        With one sentence that says what is wrong.
+    """
+    norm = torch.linalg.vector_norm(x, dtype=torch.float64)
+    square, count = processes.add([norm.square(), torch.tensor(x.numel())])
+    if square == 0:
         raise InputError("Data are all zero; nothing can be learned from them.")
+    size, kind = float((square / count).sqrt()), torch.finfo(x.dtype)
+    least, most = (kind.tiny / kind.eps) ** 0.5, (kind.max * kind.eps) ** 0.5
+    if not least < size < most:
+        raise InputError(
+            f"Data have a root mean square of {size:.0e}, but {kind.dtype} takes {least:.0e} to {most:.0e}; "
+            "choose other units."
+        )
 
 
 def check_counts(**numbers: int | float) -> None:

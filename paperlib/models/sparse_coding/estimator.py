@@ -6,6 +6,7 @@ by `elbo_of_points` at the fitted λ and σ².  As in scikit-learn, a row is a c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -22,6 +23,7 @@ from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import DiagonalGaussian, concatenate
 from paperlib.models.contract import elbo_of_points
 from paperlib.models.sparse_coding.inference import infer_diagonal
+from paperlib.models.sparse_coding.inference.scales import unit_near
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.settings import EMSettings
 from paperlib.models.sparse_coding.trainers import EMState, fit_em
@@ -42,7 +44,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     z_h ~ Laplace(0, λ_h),  x | z ~ N(W̃z, σ² I),  ‖w̃_h‖ = 1 (Eq. 5), with posteriors N(ν, diag(τ²)).
 
     The model has mean zero, and data are NOT centered here: where features have means, put
-    ``StandardScaler(with_std=False)`` in front.  Numbers have the dtype of the data first learned from.
+    ``StandardScaler(with_std=False)`` in front.  Numbers have the dtype of the data first learned from, whose
+    units may be as small or large as the dtype allows: learning has units of its own.
 
     Parameters
     ----------
@@ -124,7 +127,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         x = self._to_tensor(X, reset=True)
         state = self._first_state(x)
         self._train(state, x, n_epochs=self.n_epochs, annealing=self.annealing, polish=self.polish)
-        self.n_iter_, self.history_ = state.passes, state.history
+        self.n_iter_ = state.passes
+        self.history_ = [self._in_units(row, state.dictionary.shape) for row in state.history]
         self._keep_running(state)
         self._keep_model(state.dictionary, state.prior_scales, state.noise_variance)
         return self
@@ -157,14 +161,15 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._train(state, lambda epoch: x, n_epochs=1, polish=0, callback=keep)
         newest, share = (state.prior_scales, state.noise_variance), newest_share(len(x), state.seen)
         if not first:
-            present = torch.tensor(self.prior_scales_), torch.tensor(self.noise_variance_, dtype=x.dtype)
+            old = self._model()
+            present = old.prior_scales, old.noise_variance
             newest = torch.lerp(present[0], newest[0], share), torch.lerp(present[1], newest[1], share)
         self._keep_model(state.dictionary, *newest)
         if first:
             self.n_iter_, self.history_ = 0, []
         self.n_iter_ += 1
         before = self.history_[-1]["seconds"] if self.history_ else 0.0
-        row = state.history[0]
+        row = self._in_units(state.history[0], state.dictionary.shape)
         self.history_.append({**row, "step": self.n_iter_, "seconds": before + row["seconds"]})
         return self
 
@@ -221,7 +226,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             As in `transform`.
         """
         check_is_fitted(self, "components_")
-        return _posterior(self._to_tensor(X, reset=False), self._model())
+        return _posterior(self._to_tensor(X, reset=False), self._model()).scaled(self._unit)
 
     def score_samples(self, X: object) -> np.ndarray:
         """ELBO of each data point at the fitted λ and σ² (Eq. 4): nats, float64 array (n_samples,).
@@ -237,7 +242,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         check_is_fitted(self, "components_")
         x, model = self._to_tensor(X, reset=False), self._model()
-        return elbo_of_points(model, x, _posterior(x, model)).numpy()
+        return elbo_of_points(model, x, _posterior(x, model)).numpy() - x.shape[1] * math.log(self._unit)
 
     def score(self, X: object, y: object = None) -> float:
         """Mean ELBO of data at the fitted λ and σ² (Eq. 4), in nats a data point.
@@ -264,9 +269,22 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return len(self.components_)
 
     def _to_tensor(self, X: object, reset: bool) -> Tensor:
-        """Checked data, copied, as arrays may be read-only; of the fitted dtype and width unless `reset`."""
+        """Checked data in `_unit`, copied, as arrays may be read-only; of the fitted dtype unless `reset`."""
         dtype = DTYPES if reset else self.components_.dtype
-        return torch.tensor(validate_data(self, X, reset=reset, dtype=dtype, order="C"))
+        x = torch.tensor(validate_data(self, X, reset=reset, dtype=dtype, order="C"))
+        if reset:
+            self._unit = unit_near(x)
+        return x / self._unit
+
+    def _in_units(self, row: dict, shape: tuple[int, ...]) -> dict:
+        """A row of the history of data in `_unit` as one of the data themselves."""
+        n_features, n_latents = (count * math.log(self._unit) for count in shape)
+        return {
+            **row, "elbo": row["elbo"] - n_features,
+            "posterior_entropy": row["posterior_entropy"] + n_latents,
+            "prior_entropy": row["prior_entropy"] + n_latents,
+            "likelihood_entropy": row["likelihood_entropy"] + n_features,
+        }  # fmt: skip
 
     def _first_state(self, x: Tensor) -> EMState:
         n_components = x.shape[1] if self.n_components is None else self.n_components
@@ -299,13 +317,13 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _keep_model(self, dictionary: Tensor, prior_scales: Tensor, noise_variance: Tensor) -> None:
         self.components_ = dictionary.T.contiguous().numpy()
-        self.prior_scales_ = prior_scales.numpy()
-        self.noise_variance_ = float(noise_variance)
+        self.prior_scales_ = prior_scales.numpy() * self._unit
+        self.noise_variance_ = float(noise_variance) * self._unit**2
 
     def _model(self) -> SparseCodingModel:
         dictionary = torch.tensor(self.components_).T
-        noise_variance = torch.tensor(self.noise_variance_, dtype=dictionary.dtype)
-        return SparseCodingModel(dictionary, torch.tensor(self.prior_scales_), noise_variance)
+        noise_variance = torch.tensor(self.noise_variance_ / self._unit**2, dtype=dictionary.dtype)
+        return SparseCodingModel(dictionary, torch.tensor(self.prior_scales_ / self._unit), noise_variance)
 
 
 def _posterior(x: Float[Tensor, "N D"], model: SparseCodingModel) -> DiagonalGaussian:

@@ -88,6 +88,10 @@ class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
             self.noise_variance * (weights.posterior / weights.likelihood),
         )
 
+    def in_units(self, unit: float) -> SparseCodingModel:
+        """The same model of data that are measured in units of `unit`."""
+        return self.unchecked(self.dictionary, self.prior_scales / unit, self.noise_variance / unit / unit)
+
     @property
     def n_features(self) -> int:
         """D, the dimension of a data point."""

@@ -1,7 +1,8 @@
 """The paper's E-step, for every posterior family: L-BFGS on ν and T of a minibatch (Section 4.2).
 
 Its objective is the entropy ELBO of the minibatch, in which λ and σ² are functions of the posteriors
-(Eqs. 10-15); with λ and σ² given it is the classical ELBO (Eq. 4).
+(Eqs. 10-15); with λ and σ² given it is the classical ELBO (Eq. 4).  L-BFGS works in units of about λ, or of
+the data's root mean square, as its tolerances are absolute.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.elbo.posteriors import FAMILIES, GaussianPosterior, check_start
+from paperlib.elbo.posteriors import FAMILIES, DiagonalGaussian, GaussianPosterior, check_start
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.inference.diagonal import cold_start
+from paperlib.models.sparse_coding.inference.scales import unit_near
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
@@ -47,7 +49,8 @@ def infer_lbfgs(
     weights : EntropyWeights, optional
         Annealing (Eq. 17).
     start : GaussianPosterior, optional
-        Where to start, of the same family.
+        Where to start, of the same family; if not given, richer ones than diagonal start from the best
+        diagonal ones, so that they never end below.
     max_iterations, history : int
         Of L-BFGS; 100 and 20 are the paper's.
 
@@ -66,30 +69,40 @@ def infer_lbfgs(
     if start is not None:
         check_start(start, len(x), family)
     weights = weights or EntropyWeights()
+    unit = unit_near(model.prior_scales if isinstance(model, SparseCodingModel) else x)
+    data = x / unit
+    if isinstance(model, SparseCodingModel):
+        model = model.annealed(weights).in_units(unit)
 
     def objective(posterior: GaussianPosterior) -> Float[Tensor, ""]:
-        stats = PosteriorStatistics.from_batch(x, posterior, dictionary)
+        stats = PosteriorStatistics.from_batch(data, posterior, dictionary)
         if not isinstance(model, SparseCodingModel):
             return entropy_elbo(stats, weights)
-        annealed = model.annealed(weights)
-        return classical_elbo(stats, annealed.prior_scales, annealed.noise_variance)
+        return classical_elbo(stats, model.prior_scales, model.noise_variance)
 
-    start = first_posterior(x, model, family) if start is None else start
-    free = [parameter.detach().contiguous().clone().requires_grad_() for parameter in start.to_free()]
-    optimizer = make_optimizer(free, max_iterations, history)
-    climb(optimizer, lambda: len(x) * objective(FAMILIES[family].from_free(free)))
-    return FAMILIES[family].from_free(free).detach()
+    def climbed(start: GaussianPosterior) -> GaussianPosterior:
+        free = [parameter.detach().contiguous().clone().requires_grad_() for parameter in start.to_free()]
+        climb(make_optimizer(free, max_iterations, history),
+              lambda: len(data) * objective(type(start).from_free(free)))  # fmt: skip
+        return type(start).from_free(free).detach()
+
+    if start is not None:
+        return climbed(start.scaled(1 / unit)).scaled(unit)
+    posterior = climbed(first_posterior(data, model))
+    if family != "diagonal":
+        marginals = DiagonalGaussian(posterior.mean, posterior.std)
+        posterior = climbed(FAMILIES[family].from_marginals(marginals, dictionary.T @ dictionary))
+    return posterior.scaled(unit)
 
 
 def first_posterior(
-    x: Float[Tensor, "N D"], model: SparseCodingModel | Float[Tensor, "D H"], family: str
-) -> GaussianPosterior:
+    x: Float[Tensor, "N D"], model: SparseCodingModel | Float[Tensor, "D H"]
+) -> DiagonalGaussian:
     """Posteriors of no data; for a dictionary alone, those of λ and σ as large as the data."""
     if not isinstance(model, SparseCodingModel):
         mean_square = x.square().mean()
         model = SparseCodingModel.unchecked(model, mean_square.sqrt().expand(model.shape[1]), mean_square)
-    marginals = cold_start(len(x), model.prior_scales, model.noise_variance)
-    return FAMILIES[family].from_marginals(marginals, model.dictionary.T @ model.dictionary)
+    return cold_start(len(x), model.prior_scales, model.noise_variance)
 
 
 def climb(optimizer: torch.optim.LBFGS, objective: Callable[[], Float[Tensor, ""]]) -> None:

@@ -9,8 +9,8 @@ from operator import add
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.elbo.posteriors import GaussianPosterior, check_start, concatenate
-from paperlib.models.sparse_coding.inference.families import e_step
+from paperlib.elbo.posteriors import FAMILIES, DiagonalGaussian, GaussianPosterior, check_start, concatenate
+from paperlib.models.sparse_coding.inference.families import STEPWISE, e_step
 from paperlib.models.sparse_coding.inference.scales import alternate, closed_form_scales, initial_scales
 from paperlib.models.sparse_coding.model import SparseCodingModel, check_unit_columns
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
@@ -39,7 +39,8 @@ def fit_posterior(
     family : {"diagonal", "low-rank", "full"}
         Covariance of the posteriors.
     start : GaussianPosterior, optional
-        Where to start; any family for full covariances, else the same one.
+        Where to start; any family for full covariances, else the same one.  Low-rank ones start from the
+        best diagonal ones if not given.
     tolerance : float
         Gain of a round in nats a data point below which rounds end.
     max_rounds : int
@@ -64,6 +65,12 @@ def fit_posterior(
     check_positive(tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size)
     if start is not None and (family != "full" or len(start) != len(x)):  # full ones start from any family
         check_start(start, len(x), family)
+    if start is None and family not in STEPWISE:  # never below the best diagonal ones
+        best, _ = fit_posterior(
+            x, dictionary, tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size
+        )
+        marginals = DiagonalGaussian(best.mean, best.std)
+        start = FAMILIES[family].from_marginals(marginals, dictionary.T @ dictionary)
     batches = x.split(batch_size)
     posteriors: list[GaussianPosterior | None] = [None] * len(batches)
     scales = initial_scales(x, dictionary.shape[1])

@@ -53,8 +53,9 @@ def alternate(
     for _ in range(max_rounds):
         stats = e_step(SparseCodingModel.unchecked(model.dictionary, ahead[:-1].exp(), ahead[-1].exp()))
         prior_scales, noise_variance = closed_form_scales(stats, scales.dtype)
-        # where fields fit all data exactly, σ² has no limit but rounding
-        if noise_variance <= torch.finfo(scales.dtype).eps ** 2 * prior_scales.square().mean():
+        # where fields fit all data exactly, or all are blank, σ² has no limit but rounding
+        size = torch.maximum(prior_scales.square().mean(), model.noise_variance)
+        if noise_variance <= torch.finfo(scales.dtype).eps ** 2 * size:
             break
         scales, previous = _logarithms(prior_scales, noise_variance), scales
         elbo, before = float(entropy_elbo(stats)), elbo
@@ -76,6 +77,12 @@ def initial_scales(x: Float[Tensor, "N D"], n_latents: int) -> tuple[Float[Tenso
     """First guess of λ and σ²: the data's root mean square, and a quarter of its square."""
     mean_square = x.square().mean()
     return mean_square.sqrt().expand(n_latents).clone(), mean_square / 4
+
+
+def unit_near(values: Tensor) -> float:
+    """The power of 16 next to the root mean square of values: exact to divide by, and 1 for usual data."""
+    size = float(torch.linalg.vector_norm(values, dtype=torch.float64)) / math.sqrt(values.numel())
+    return 16.0 ** round(math.log(size, 16)) if size else 1.0
 
 
 def closed_form_scales(

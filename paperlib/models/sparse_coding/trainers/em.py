@@ -40,7 +40,7 @@ from paperlib.models.sparse_coding.trainers.visit import visit
 from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.errors import InputError
 from paperlib.system.parallel import one_thread
-from paperlib.system.validation import check_choice, check_positive, check_training_data
+from paperlib.system.validation import check_choice, check_data, check_positive, check_size
 
 FINAL_ROUNDS = 100  # at most, of E-step and scales on all data; where posteriors are warm, few are needed
 FINAL_GAIN = 5e-3  # nats a data point that another round must gain
@@ -103,7 +103,8 @@ def fit_em(
     check_positive(n_latents=n_latents)
     check_settings(chosen)
     first = 0 if state is None else state.epoch
-    data = _data_of_epoch(x, min(first, chosen.n_epochs - 1))
+    known = len(state.dictionary) if state is not None and state.seen else None
+    data = _data_of_epoch(x, min(first, chosen.n_epochs - 1), processes, known)
     state = initial_state(data, n_latents, generator, processes) if state is None else state
     generator.set_state(state.random_state)
     recorder = Recorder(
@@ -112,7 +113,7 @@ def fit_em(
     training = _Training(state, chosen, callable(x), processes, recorder, progress)
     for epoch in range(first, chosen.n_epochs):
         if callable(x):
-            data = data if epoch == first else _data_of_epoch(x, epoch, n_features=data.shape[1])
+            data = data if epoch == first else _data_of_epoch(x, epoch, processes, data.shape[1])
             state.forget_posteriors(len(data))
         training.run_epoch(data, epoch, generator)
         recorder.tell(callback, state.snapshot())
@@ -139,9 +140,15 @@ def check_settings(settings: EMSettings) -> None:
     schedule(settings.annealing, settings.n_epochs)
 
 
-def _data_of_epoch(x: Data, epoch: int, n_features: int | None = None) -> Float[Tensor, "N D"]:
+def _data_of_epoch(
+    x: Data, epoch: int, processes: Processes, n_features: int | None = None
+) -> Float[Tensor, "N D"]:
+    """Checked data of an epoch; once there is something learned, of `n_features`, they may be blank."""
     data = x(epoch) if callable(x) else x
-    check_training_data(data, n_features)
+    with processes.together():
+        check_data(data, n_features)
+    if n_features is None:
+        check_size(data, processes)
     return data
 
 
