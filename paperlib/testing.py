@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from paperlib.elbo.gap import gap
 from paperlib.models.contract import ExactModel, Model
+from paperlib.models.gap import gap
 from paperlib.system.errors import InputError
 
 N_POINTS, N_SAMPLES, N_BATCHES = 30, 20_000, 50

@@ -41,7 +41,7 @@ def make_reference(task: book.Task) -> str:
         output = Path(folder) / task.failed_output.name
         notebook, problem = book.Papermill().run(task.source, task.parameters, output, environment)
     if failure := book.find_failure(task, notebook):
-        raise book.BookError(str(failure))
+        raise book.BookError(failure)
     if problem:
         raise book.BookError(problem)
     notebook = book.strip_volatile(notebook)

@@ -12,8 +12,8 @@ from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
 from sklearn.decomposition import FactorAnalysis as OtherFactorAnalysis
 
-from paperlib.elbo.gap import gap
 from paperlib.models.contract import elbo_of_points
+from paperlib.models.gap import gap
 from paperlib.models.linear_gaussian import PPCA, FactorAnalysis
 from paperlib.system.errors import InputError
 

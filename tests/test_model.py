@@ -98,7 +98,7 @@ def test_normalized_columns_keep_their_direction():
     ("changes", "message"),
     [
         ({"dictionary": torch.ones(D, H).double()}, "unit norm.*normalize_columns"),
-        ({"prior_scales": torch.ones(H + 1).double()}, r"shape \(4,\).*3 columns"),
+        ({"prior_scales": torch.ones(H + 1).double()}, r"shape \(4,\); expected \(3,\)"),
         ({"prior_scales": torch.tensor([1.0, 0.0, 1.0]).double()}, "positive and finite"),
         ({"prior_scales": torch.tensor([1.0, float("nan"), 1.0]).double()}, "positive and finite"),
         ({"noise_variance": torch.tensor(-1.0).double()}, "positive and finite"),

@@ -44,12 +44,7 @@ def execute_tasks(
     """Execute tasks, longest first, `jobs` at a time; the first failing cell stops all.
 
     Jobs that no notebook needs go to the experiments in them.  With `reuse` these take results that are
-    there, whatever code computed them.
-
-    Returns
-    -------
-    dict
-        Name → seconds.
+    there, whatever code computed them.  Returns seconds by name.
     """
     if not tasks:
         return {}
@@ -81,17 +76,8 @@ def execute_task(
 ) -> float:
     """Execute one notebook and put it, with its manifest, in place; both appear whole or not at all.
 
-    `workers` and `reuse` are for its experiments (`paperlib.records.Results`).
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    BookError
-        When a cell fails, with notebook, cell number, source line and error.
+    `workers` and `reuse` are for its experiments (`paperlib.records.Results`).  Returns the seconds it took;
+    when a cell fails, a BookError says notebook, cell number, source line and error.
     """
     started = datetime.now(UTC)
     clock = time.perf_counter()
@@ -104,7 +90,7 @@ def execute_task(
     }
     notebook, problem = papermill.run(task.source, task.parameters, task.failed_output, environment, advance)
     if failure := find_failure(task, notebook):
-        raise BookError(str(failure))
+        raise BookError(failure)
     if problem:
         raise BookError(f"{task.name}: papermill failed:\n{problem}")
     seconds = time.perf_counter() - clock
@@ -150,18 +136,8 @@ class Papermill:
     ) -> tuple[NotebookNode, str]:
         """Execute a MyST notebook into `output`; returns it, complete or not, and papermill's complaint.
 
-        Parameters
-        ----------
-        source : Path
-            The notebook's source.
-        parameters : dict
-            Values for names of the cell tagged ``parameters``.
-        output : Path
-            Where papermill writes after every cell.
-        environment : dict
-            Environment variables beside those of this process.
-        advance : callable
-            Told the number of cells done since it was last called.
+        `parameters` are values for names of the cell tagged ``parameters``, `environment` is beside that of
+        this process, and `advance` is told the number of cells done since it was last called.
         """
         output.parent.mkdir(parents=True, exist_ok=True)
         output.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -17,27 +16,8 @@ class BookError(RuntimeError):
     """A notebook or the rendering of the book failed; the message says where."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Where and why a notebook stopped."""
-
-    task: Task
-    cell: int
-    line: int
-    code: str
-    error: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.task.name}: code cell {self.cell} failed ({shown(self.task.source)}, line {self.line})\n"
-            f"    {self.code}\n"
-            f"{self.error}\n"
-            f"The notebook up to this cell: {shown(self.task.failed_output)}"
-        )
-
-
-def find_failure(task: Task, notebook: NotebookNode) -> Failure | None:
-    """The first code cell of an executed notebook that did not complete, None where all did."""
+def find_failure(task: Task, notebook: NotebookNode) -> str | None:
+    """Where and why an executed `notebook` stopped: its first code cell that did not complete, if any."""
     codes = [cell.source for cell in read_notebook(task.source).cells if cell.cell_type == "code"]
     lines = code_cell_lines(task.source.read_text(encoding="utf-8"), codes)
     number = 0
@@ -55,8 +35,13 @@ def find_failure(task: Task, notebook: NotebookNode) -> Failure | None:
             trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(errors[0].traceback))
             if match := re.search(r"Cell In\[\d+\], line (\d+)", trace):
                 offset = int(match[1]) - 1
-        code = cell.source.splitlines()[offset].strip()
-        return Failure(task, number, lines[number - 1] + offset, code, error)
+        line = lines[number - 1] + offset
+        return (
+            f"{task.name}: code cell {number} failed ({shown(task.source)}, line {line})\n"
+            f"    {cell.source.splitlines()[offset].strip()}\n"
+            f"{error}\n"
+            f"The notebook up to this cell: {shown(task.failed_output)}"
+        )
     return None
 
 

@@ -32,13 +32,10 @@ def read_pages(root: Path) -> list[Path]:
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
 
     def walk(node: Any) -> Iterable[str]:
-        if isinstance(node, list):
-            for item in node:
-                yield from walk(item)
-        elif isinstance(node, dict):
-            yield from (node[key] for key in ("root", "file") if key in node)
-            for key in ("parts", "chapters", "sections"):
-                yield from walk(node.get(key, []))
+        for item in node if isinstance(node, list) else []:
+            yield from walk(item)
+        for key, value in node.items() if isinstance(node, dict) else []:
+            yield from [value] if key in ("root", "file") else walk(value)
 
     return [root / f"{name}.md" for name in walk(toc)]
 

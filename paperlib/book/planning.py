@@ -27,19 +27,10 @@ PROFILES = ("smoke", "laptop", "paper")
 def plan(
     root: Path, profile: str, images: str | None = None, only: Sequence[str] = (), *, download: bool = False
 ) -> list[Task]:
-    """The notebooks of the table of contents as tasks, checked: parameters known, files present.
+    """The notebooks of the book in its order as tasks, checked: parameters known, files present.
 
-    Parameters
-    ----------
-    root, profile, images, only
-        As for `paperlib.book.reproduce`.
-    download : bool
-        Whether the images may be downloaded where no source is named.
-
-    Returns
-    -------
-    list of Task
-        In the order of the book.
+    Parameters are those of `paperlib.book.reproduce`; with `download` the images may be downloaded where no
+    source is named.
     """
     check_choice("profile", profile, PROFILES)
     entries = read_profiles(root)
@@ -64,13 +55,7 @@ def plan(
 
 
 def find_key(name: str, keys: Sequence[str]) -> str:
-    """The key of a page: `name` itself, or the only one that ends with it.
-
-    Raises
-    ------
-    InputError
-        Where there is none, or several.
-    """
+    """The key of a page: `name` itself, or the only one that ends with it."""
     found = [key for key in keys if key == name] or [key for key in keys if key.endswith(f"/{name}")]
     if len(found) > 1:
         raise InputError(f"{name} could be {' or '.join(found)}: name it in full.")
@@ -96,17 +81,9 @@ def read_profiles(root: Path) -> dict[str, dict[str, Any]]:
 def choose_data(root: Path, images: str | None, used: str, *, download: bool) -> Choice:
     """Settle on the data for the whole run: all pages with images show the same, none waits for the network.
 
-    Parameters
-    ----------
-    root : Path
-        The project's folder.
-    images : str, optional
-        Source of the images; without, and with `download` False, the cached download is taken where there is
-        one and the embedded photographs otherwise.
-    used : str
-        What a page uses: ``images``, or a data set or file, from `root`, of `paperlib.data.load_matrix`.
-    download : bool
-        Whether the images may be downloaded.
+    A page has `used` ``images``, or a data set or file, from `root`, of `paperlib.data.load_matrix`.  Where
+    no source of `images` is named and there is to be no `download`, they are those of the cache, or the
+    photographs if it is empty.
     """
     from paperlib.data import load_images, load_matrix
     from paperlib.data.download import cached_olshausen

@@ -17,20 +17,7 @@ PATIENCE = 300_000  # milliseconds of the page's own time, for MathJax to draw a
 
 
 def print_book(root: Path, *, echo: Callable[[str], None] = print) -> Path:
-    """Print the pages that `build_book` has staged into ``_build/book.pdf``.
-
-    Returns
-    -------
-    Path
-        The PDF.
-
-    Raises
-    ------
-    InputError
-        Without Chromium, before any work.
-    BookError
-        When jupyter-book or Chromium fails.
-    """
+    """Print the pages that `build_book` has staged into ``_build/book.pdf``, which is returned."""
     browser = find_browser()
     pages = run_jupyter_book(root, False, echo, builder="singlehtml")
     # the paths in it are relative to the folder above it
@@ -41,13 +28,7 @@ def print_book(root: Path, *, echo: Callable[[str], None] = print) -> Path:
 
 
 def find_browser() -> str:
-    """Chromium's program.
-
-    Raises
-    ------
-    InputError
-        Where it is not installed.
-    """
+    """Chromium's program; InputError where it is not installed."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise InputError(f"Chromium is needed, but none of {', '.join(BROWSERS)} is installed.")
@@ -55,13 +36,7 @@ def find_browser() -> str:
 
 
 def print_page(browser: str, page: Path, pdf: Path) -> None:
-    """Print a `page` into the file `pdf` with the program `browser`.
-
-    Raises
-    ------
-    BookError
-        When it fails, or prints nothing.
-    """
+    """Print a `page` into the file `pdf` with the program `browser`; BookError if nothing comes of it."""
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
         f"--virtual-time-budget={PATIENCE}", f"--print-to-pdf={pdf}", page.as_uri(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -14,7 +13,7 @@ from paperlib.plotting import Table
 
 def provenance_cell(task: Task) -> NotebookNode:
     """The note at the end of an executed page: profile, data, seconds, device and versions."""
-    manifest = _manifest(task)
+    manifest = task.read_manifest()
     text = (
         f":::{{admonition}} How this page was computed\n:class: note dropdown\n"
         f"Profile **{manifest['profile']}**, {manifest['seconds']:.1f} s, "
@@ -26,7 +25,7 @@ def provenance_cell(task: Task) -> NotebookNode:
 
 def environment_tables(tasks: Sequence[Task]) -> str:
     """What the page "Executed with" ends with: a table of the environment and one of the notebooks."""
-    manifests = [_manifest(task) for task in tasks]
+    manifests = [task.read_manifest() for task in tasks]
     environment = {
         "processor": [manifest["device"] for manifest in manifests],
         "versions": [_versions(manifest) for manifest in manifests],
@@ -50,12 +49,6 @@ def environment_tables(tasks: Sequence[Task]) -> str:
         f"\n## Environment\n\n{Table(['environment', ''], [fact for fact in facts if fact[1]])}\n"
         f"\n## Pages\n\n{Table(head, rows)}\n"
     )
-
-
-def _manifest(task: Task) -> dict[str, Any]:
-    manifest = task.read_manifest()
-    assert manifest is not None  # the pages here are executed ones
-    return manifest
 
 
 def _versions(manifest: dict) -> str:

@@ -26,17 +26,8 @@ def build_book(
 ) -> Path:
     """Render all pages into ``_build/html``, with the outputs of those tasks that are up to date.
 
-    Nothing is done where the same pages were rendered before. A failed rendering leaves the last good one.
-
-    Returns
-    -------
-    Path
-        The page to open.
-
-    Raises
-    ------
-    BookError
-        When jupyter-book fails; with `strict`, also on any warning.
+    Nothing is done where the same pages were rendered before.  Where jupyter-book fails, or with `strict`
+    warns, it is a BookError and the last good pages stay.  Returns the page to open.
     """
     html, record = (root / "_build" / name for name in ("html", "html.json"))
     index = html / "index.html"
@@ -57,10 +48,7 @@ def build_book(
 def stage_book(root: Path, tasks: Sequence[Task]) -> str:
     """Copy the book to ``_build/stage`` with executed notebooks in place of their sources.
 
-    Returns
-    -------
-    str
-        Hash of everything the rendered pages depend on.
+    Returns the hash of everything that the rendered pages depend on.
     """
     folder = root / "_build" / "stage"
     shutil.rmtree(folder, ignore_errors=True)

@@ -37,8 +37,8 @@ def print_results(tasks: Sequence[Task], seconds: dict[str, float], echo: Callab
     rows = []
     for task in tasks:
         status = "executed" if task.name in seconds else "not executed" if task.reasons() else "up to date"
-        manifest = task.read_manifest() if status != "not executed" else None
-        rows.append((task.name, f"{manifest['seconds']:.1f}" if manifest else "-", status))
+        seconds_then = "-" if status == "not executed" else f"{task.read_manifest()['seconds']:.1f}"
+        rows.append((task.name, seconds_then, status))
     _print_table(("notebook", "seconds", "status"), rows, echo)
 
 

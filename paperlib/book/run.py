@@ -30,29 +30,9 @@ def reproduce(
 ) -> None:
     """Execute the notebooks that are not up to date and build the book into ``_build/html``.
 
-    Parameters
-    ----------
-    root : Path
-        The project's folder, which holds ``_toc.yml``, ``_config.yml`` and ``book/``.
-    profile : str
-        One of `PROFILES`; what it means for each notebook stands in ``book/profiles.yml``.
-    jobs : int
-        Notebooks executed at once; each gets an equal share of the cores.
-    only : sequence of str
-        Keys of the notebooks to execute, or what only one key ends with; all where empty.
-    images : str, optional
-        Source of the natural images, as for `paperlib.data.load_images`.
-    dry_run : bool
-        Print the plan and do nothing.
-    execute, build : bool
-        Whether to execute notebooks, and whether to render the book.
-    strict : bool
-        Whether a warning of the rendering is an error.
-    reuse : bool
-        Whether experiments take the results of record that are there for their configuration, such as the
-        committed ones, whatever code computed them.
-    pdf : bool
-        Whether to print the book, too.
+    Parameters are the options of the command `paperlib reproduce`, which says what they mean, and `root`, the
+    project's folder with ``_toc.yml``, ``_config.yml`` and ``book/``.  Keys in `only` may be what only one
+    key ends with; what a profile means for each notebook stands in ``book/profiles.yml``.
 
     Raises
     ------

@@ -61,14 +61,14 @@ class Task:
         """The notebook as far as it got, kept for reading when a cell fails."""
         return self.folder / f"{self.name}.failed.ipynb"
 
-    def read_manifest(self) -> dict[str, Any] | None:
-        """The manifest of the last complete execution, None where there is none."""
-        return json.loads(self.manifest.read_text()) if self.manifest.is_file() else None
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest of the last complete execution, empty where there is none."""
+        return json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
 
     def reasons(self) -> list[str]:
         """Why the notebook has to run; empty where it is up to date."""
         manifest = self.read_manifest()
-        if manifest is None or not self.output.is_file():
+        if not manifest or not self.output.is_file():
             return ["never executed"]
         changed = [name for name, digest in self.inputs.items() if manifest["inputs"].get(name) != digest]
         if not changed and manifest["output_sha256"] != sha256(self.output.read_bytes()):

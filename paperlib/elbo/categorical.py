@@ -11,13 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Categorical:
-    """Responsibilities q⁽ⁿ⁾(c); as latents z, classes are one-hot vectors.
-
-    Parameters
-    ----------
-    probabilities : tensor (N, C)
-        At least 0, rows that sum to 1.
-    """
+    """Responsibilities q⁽ⁿ⁾(c), the rows of `probabilities` (N, C); as latents z, classes are one-hot."""
 
     probabilities: Float[Tensor, "N C"]
 

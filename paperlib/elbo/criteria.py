@@ -59,7 +59,7 @@ def check_criterion(
     subset: Sequence[int] | None = None,
     tolerance: float = 1e-6,
 ) -> Criterion:
-    """Decide numerically, at points of parameter space, whether η = Jβ can be solved for β.
+    """Find numerically, at points of parameter space, whether η = Jβ can be solved for β.
 
     Parameters
     ----------
@@ -72,10 +72,6 @@ def check_criterion(
         Which parameters learning makes stationary (C.2); the others stay fixed.  All, if left out.
     tolerance : float
         Of the relative residual, and of singular values relative to the largest.
-
-    Returns
-    -------
-    Criterion
 
     Raises
     ------

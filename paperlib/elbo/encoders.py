@@ -34,11 +34,6 @@ class Encoder(nn.Module):
         A typical size of the data, such as their root mean square; parameters get its dtype and device.
     generator : torch.Generator
         CPU generator of the first weights.
-
-    Raises
-    ------
-    InputError
-        If the family is unknown or a number is not positive.
     """
 
     unit: Tensor

@@ -84,21 +84,9 @@ class Recorder:
     def record(
         self, step: int, phase: str, terms: EntropyTerms, weights: EntropyWeights | None = None, **more: Any
     ) -> None:
-        """Add a row: where training is, the ELBO, its three entropies and the weights in force.
+        """Add a row after `step` of a `phase`: ELBO, entropies, weights (1 if None), and what `more` says.
 
-        Parameters
-        ----------
-        step, phase : int, str
-            What the row is after.
-        terms, weights : EntropyTerms, EntropyWeights
-            The entropies; (1, 1, 1) if no weights are given.
-        **more
-            Further entries.
-
-        Raises
-        ------
-        FloatingPointError
-            If the ELBO is not finite.
+        An ELBO that is not finite is a FloatingPointError: `terms` are of no use then.
         """
         self.lap()
         if not torch.isfinite(terms.elbo):

@@ -266,17 +266,21 @@ FAMILIES: dict[str, type[GaussianPosterior]] = {
 
 
 def check_start(start: GaussianPosterior, n_points: int, family: str) -> None:
-    """Refuse posteriors to start from that are not `n_points` of the `family`.
-
-    Raises
-    ------
-    InputError
-        With what they are and what is wanted.
-    """
+    """InputError for posteriors to `start` from that are not `n_points` of the `family`."""
     if type(start) is not FAMILIES[family] or len(start) != n_points:
         raise InputError(
             f"The start holds {len(start)} {type(start).__name__} posteriors, "
             f"but {n_points} of family {family!r} are wanted."
+        )
+
+
+def check_sizes(x: Tensor, posterior: GaussianPosterior, weights: Tensor) -> None:
+    """InputError for data `x`, means and `weights` that are not of shapes (N, D), (N, H) and (D, H)."""
+    shapes = [tuple(tensor.shape) for tensor in (x, posterior.mean, weights)]
+    if x.shape != (len(posterior), len(weights)) or posterior.mean.shape[1:] != weights.shape[1:]:
+        raise InputError(
+            f"Data {shapes[0]}, posterior means {shapes[1]} and dictionary or loadings {shapes[2]} do not "
+            "fit; expected (N, D), (N, H) and (D, H)."
         )
 
 

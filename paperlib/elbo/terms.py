@@ -10,13 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class EntropyWeights:
-    """Weights (w_q, w_p, w_x) of the three entropies in Eq. 17; (1, 1, 1) is the ELBO.
-
-    Parameters
-    ----------
-    posterior, prior, likelihood : float
-        w_q, w_p and w_x.
-    """
+    """Weights of the entropies in Eq. 17, `posterior` w_q, `prior` w_p, `likelihood` w_x; 1 in the ELBO."""
 
     posterior: float = 1.0
     prior: float = 1.0
@@ -25,15 +19,10 @@ class EntropyWeights:
 
 @dataclass(frozen=True)
 class EntropyTerms:
-    """The three entropies (Eq. 7).
+    """The entropies in nats (Eq. 7): `posterior` is the mean H[q], `prior` H[p(z)], `likelihood` H[p(x|z)].
 
-    Parameters
-    ----------
-    posterior, prior, likelihood : tensors ()
-        Mean H[q], H[p(z)] and H[p(x|z)] in nats; for a density relative to a base measure h its pseudo
-        entropy −E log p/h.
-    base : tensor ()
-        Mean of log h, where base measures are not constant.
+    For a density relative to a base measure h that is not constant, it is the pseudo entropy −E log p/h,
+    and `base` the mean of log h.
     """
 
     posterior: Float[Tensor, ""]

@@ -56,13 +56,7 @@ class Model(ABC, Generic[S, Q]):
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def replace(self: M, **tensors: Tensor) -> M:
-        """The same model with other parameters, `tensors` by name.
-
-        Raises
-        ------
-        InputError
-            If it has no parameter of that name, or not this value.
-        """
+        """The same model with other parameters, `tensors` by name; InputError if it cannot have these."""
         for name in tensors:
             check_choice("parameter", name, self.parameters)
         return dataclasses.replace(self, **tensors)  # type: ignore[type-var]
@@ -99,7 +93,7 @@ class Model(ABC, Generic[S, Q]):
         """Direction dθ/dτ by name: along it log p(z) and log p(x|z) grow by themselves, normalized.
 
         The natural parameters η(θ) of prior and noise have η = (∂η/∂θ) dθ/dτ: minus itself for a variance
-        or a scale, itself for natural parameters.  `paperlib.elbo.gap` uses it.
+        or a scale, itself for natural parameters.  `paperlib.models.gap` uses it.
         """
 
 
@@ -115,16 +109,9 @@ class ExactModel(Model[S, Q]):
         return self.elbo(self.statistics(x, self.posterior(x)))
 
     def fit(self: T, x: Tensor, tolerance: float = 1e-10, max_rounds: int = 10_000) -> tuple[T, Any]:
-        """EM from this model's parameters on.
+        """EM on data `x` (N, …) from this model's parameters on.
 
-        Parameters
-        ----------
-        x : tensor (N, …)
-            Data.
-        tolerance : float
-            Gain of a round in nats a data point below which it ends.
-        max_rounds : int
-            Rounds at most.
+        It ends with a round that gains less than `tolerance` nats a data point, or after `max_rounds`.
 
         Returns
         -------

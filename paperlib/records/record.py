@@ -27,7 +27,7 @@ import torch
 from paperlib.data import Source
 from paperlib.system.errors import InputError
 from paperlib.system.files import find_root, write_atomically
-from paperlib.system.provenance import code_hash, provenance, qualified_name
+from paperlib.system.provenance import code_hash, provenance
 
 SCHEMA = 1
 FIELDS = (
@@ -183,33 +183,21 @@ class Results:
 
 
 def results_folder(profile: str = "paper") -> Path:
-    """Where the project that the current folder lies in keeps its records of a profile, a folder a page.
-
-    Those of the profile ``paper`` are committed.
-    """
+    """Where the current folder's project keeps records of a `profile` (``paper``'s are committed)."""
     return find_root(Path.cwd()) / "results" / profile
 
 
 def read_records(page: Path | str) -> dict[str, Record]:
-    """The committed records of a page by name, none if there are none yet.
+    """The committed records of a `page` by name, none if there are none yet.
 
-    Parameters
-    ----------
-    page : str or path
-        A key, such as ``sparse_codes/bars``, or any folder of records as an absolute path.
+    The page is a key, such as ``sparse_codes/bars``, or any folder of records as an absolute path.
     """
     folder = Path(page) if Path(page).is_absolute() else results_folder() / page
     return {path.stem: read_record(path) for path in sorted(folder.glob("*.json"))}
 
 
 def read_record(path: Path) -> Record:
-    """A record of a file, checked to be whole.
-
-    Raises
-    ------
-    InputError
-        If fields are missing or unknown, or the arrays are not those that the record was written with.
-    """
+    """A record of a file; InputError unless it has all fields and the arrays it was written with."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if set(content) != set(FIELDS) or content["schema"] != SCHEMA:
         raise InputError(f"{path} is not a record of schema {SCHEMA}; remove it and compute it anew.")
@@ -246,7 +234,8 @@ def _function(experiment: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 
 def _name(experiment: Callable[..., Outcome]) -> str:
-    return qualified_name(_function(experiment))
+    function = _function(experiment)
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def _data_parameter(experiment: Callable[..., Outcome]) -> str | None:

@@ -21,13 +21,6 @@ def imported_files(code: str, root: Path) -> set[Path]:
     """Source files of the package in the folder `root` that `code` imports, directly or through others.
 
     Imports inside functions count, too, and those that only type checkers see.
-
-    Parameters
-    ----------
-    code : str
-        Python, which may import anything.
-    root : Path
-        The folder that the package lies in.
     """
     found: set[Path] = set()
     ahead = list(_direct(code, (), root))

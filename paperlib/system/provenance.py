@@ -20,13 +20,7 @@ from paperlib.system.imports import imported_files
 
 
 def provenance(device: str = "cpu") -> dict[str, Any]:
-    """What every result says about its origin: the device, threads, versions and the commit.
-
-    Parameters
-    ----------
-    device : str
-        What it was computed on, ``cpu`` or ``cuda``.
-    """
+    """Origin of a result: the `device` (``cpu`` or ``cuda``), threads, versions and the commit."""
     return {
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -45,10 +39,8 @@ def commit() -> str | None:
     """Commit of the checkout paperlib comes from, with `+` if it is changed; None outside a checkout."""
 
     def git(*arguments: str) -> str:
-        command = ["git", *arguments]
-        here = Path(__file__)
-        run = subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=True)
-        return run.stdout.strip()
+        command, here = ["git", *arguments], Path(__file__).parent
+        return subprocess.check_output(command, cwd=here, stderr=subprocess.DEVNULL, text=True).strip()
 
     try:
         git("ls-files", "--error-unmatch", __file__)  # else it is installed inside somebody's repository
@@ -59,23 +51,12 @@ def commit() -> str | None:
 
 @cache
 def code_hash(function: Callable[..., Any]) -> str:
-    """Hash of the module that defines a function and of what it imports of paperlib, however indirectly.
-
-    Raises
-    ------
-    InputError
-        If the function is not in a file.
-    """
+    """Hash of the file that defines a `function`, and of all it imports of paperlib, however indirectly."""
     module = inspect.getmodule(function)
     if module is None or not getattr(module, "__file__", None):
         raise InputError(f"{function.__qualname__} is defined in a page or a shell; put it into a module.")
     code, root = inspect.getsource(module), Path(__file__).parents[2]
     return hashlib.sha256(f"{code}\0{hash_files(root, imported_files(code, root))}".encode()).hexdigest()
-
-
-def qualified_name(function: Callable[..., Any]) -> str:
-    """Module and name of a function, with a dot between them."""
-    return f"{function.__module__}.{function.__qualname__}"
 
 
 def device_name(device: str) -> str:

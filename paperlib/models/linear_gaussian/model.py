@@ -11,11 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.elbo.posteriors import LOG_2_PI_E, FullGaussian, GaussianPosterior
+from paperlib.elbo.posteriors import LOG_2_PI_E, FullGaussian, GaussianPosterior, check_sizes
 from paperlib.elbo.statistics import Statistics
 from paperlib.elbo.terms import EntropyTerms
 from paperlib.models.contract import ExactModel
-from paperlib.system.errors import InputError
 from paperlib.system.validation import check_data, check_parameter
 
 L = TypeVar("L", bound="LinearGaussian")
@@ -62,24 +61,12 @@ class LinearStatistics(Statistics):
 class LinearGaussian(ExactModel[LinearStatistics, GaussianPosterior]):
     """z_h ~ N(0, v_h), x | z ~ N(Wz + μ, Ψ) with diagonal Ψ.
 
+    Parameters are `loadings` W (D, H), `mean` μ (D,), `prior_variances` v > 0 (H,) and `noise`, which is
+    σ² > 0 () of PPCA or ψ > 0 (D,) of factor analysis, the diagonal of Ψ.  Shapes that disagree, values that
+    are not finite and variances that are not positive are an InputError.
+
     Scales of W and v are interchangeable: `to_standard` has v = 1, the textbook form.  Variances of the prior
     are parameters so that the model has a temperature.
-
-    Parameters
-    ----------
-    loadings : tensor (D, H)
-        W.
-    mean : tensor (D,)
-        μ.
-    prior_variances : tensor (H,)
-        v > 0.
-    noise : tensor () or (D,)
-        σ² > 0 of PPCA, or ψ > 0 of factor analysis, the diagonal of Ψ.
-
-    Raises
-    ------
-    InputError
-        If shapes disagree, a value is not finite or a variance not positive.
     """
 
     fitted_names: ClassVar[tuple[str, ...]] = ("loadings", "mean", "prior_variances", "noise")
@@ -159,11 +146,7 @@ class LinearGaussian(ExactModel[LinearStatistics, GaussianPosterior]):
         return FullGaussian(mean, torch.linalg.cholesky(covariance).expand(len(x), -1, -1))
 
     def statistics(self, x: Float[Tensor, "N D"], posterior: GaussianPosterior) -> LinearStatistics:
-        if x.shape != (len(posterior), len(self.mean)) or posterior.mean.shape[1] != self.loadings.shape[1]:
-            raise InputError(
-                f"Data {tuple(x.shape)}, posterior means {tuple(posterior.mean.shape)} and loadings "
-                f"{tuple(self.loadings.shape)} do not fit; expected (N, D), (N, H) and (D, H)."
-            )
+        check_sizes(x, posterior, self.loadings)
         x, mean = x.double(), posterior.mean.double()
         y = torch.cat([mean, torch.ones_like(mean[:, :1])], 1)
         spread = torch.nn.functional.pad(posterior.covariance_sum.double(), (0, 1, 0, 1))

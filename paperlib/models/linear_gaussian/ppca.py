@@ -31,20 +31,14 @@ class PPCA(LinearGaussian):
         With eigenvalues ℓ and eigenvectors u of the data's covariance, σ² is the mean of the ℓ that are not
         retained and the columns of W are √(ℓ_k − σ²) u_k.
 
-        Parameters
-        ----------
-        x : tensor (N, D)
-            Data.
-        n_latents : int
-            H < D.
-        retained : sequence of ints, optional
-            Which eigenvalues, 0 being the largest: at most H, further columns are 0.  The largest H, if left
-            out, which is the maximum; all others are saddles.
+        `retained` says which eigenvalues, 0 being the largest: at most H = `n_latents` < D, further columns
+        are 0.  The largest H, if left out, which is the maximum; all others are saddles.
 
         Raises
         ------
         InputError
-            If data are not a finite matrix, these eigenvalues do not exist, or one is less than the noise.
+            If data `x` (N, D) are not a finite matrix, these eigenvalues do not exist, or one is less than
+            the noise.
         """
         check_training_data(x)
         check_counts(n_latents=n_latents)

@@ -16,12 +16,7 @@ def gini(z: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*rest"]:
     """Gini index of |z| along dimension `dim`: 0 if all are equal, 1 − 1/n if one of n is not zero.
 
     G = 1 − 2 Σ_k (|z|_(k)/‖z‖₁)·(n − k + ½)/n with |z|_(1) ≤ ... ≤ |z|_(n) (Hurley & Rickard 2009).
-    A vector of zeros, whose values are all equal, has index 0.
-
-    Raises
-    ------
-    InputError
-        If there are no values, or one is NaN or infinite.
+    A vector of zeros, whose values are all equal, has index 0; NaN, infinity or no values are an InputError.
     """
     if z.numel() == 0 or not torch.isfinite(z).all():
         raise InputError("The Gini index needs at least one value, and neither NaN nor infinite ones.")

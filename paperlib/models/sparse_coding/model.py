@@ -21,6 +21,7 @@ from paperlib.models.sparse_coding.objectives import (
 )
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.system.errors import InputError
+from paperlib.system.validation import check_parameter
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,8 @@ class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
 
     def __post_init__(self) -> None:
         check_unit_columns(self.dictionary)
-        if self.prior_scales.shape != (self.n_latents,):
-            raise InputError(
-                f"prior_scales has shape {tuple(self.prior_scales.shape)}, but the dictionary has "
-                f"{self.n_latents} columns; give one scale for each column."
-            )
-        scales = torch.cat([self.prior_scales, self.noise_variance.reshape(1)])
-        if not (torch.isfinite(scales).all() and (scales > 0).all()):
-            raise InputError("prior_scales and noise_variance must be positive and finite.")
+        check_parameter("prior_scales", self.prior_scales, (self.n_latents,), positive=True)
+        check_parameter("noise_variance", self.noise_variance, (), positive=True)
 
     @classmethod
     def unchecked(
@@ -70,9 +65,7 @@ class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
     ) -> SparseCodingModel:
         """Model of tensors that a trainer itself made: checks take time, and a GPU would wait for them."""
         model = object.__new__(cls)
-        vars(model).update(
-            dictionary=dictionary, prior_scales=prior_scales, noise_variance=noise_variance
-        )
+        vars(model).update(dictionary=dictionary, prior_scales=prior_scales, noise_variance=noise_variance)
         return model
 
     def annealed(self, weights: EntropyWeights) -> SparseCodingModel:
@@ -156,13 +149,7 @@ class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
 
 
 def normalize_columns(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
-    """Scale every column to unit Euclidean norm.
-
-    Raises
-    ------
-    InputError
-        If a column is zero or not finite.
-    """
+    """Scale every column to unit Euclidean norm; one that is zero or not finite is an InputError."""
     norms = dictionary.norm(dim=0)
     if not bool((torch.isfinite(norms) & (norms > 0)).all()):
         raise InputError("A dictionary column is zero or not finite; each needs a positive, finite norm.")
@@ -170,13 +157,7 @@ def normalize_columns(dictionary: Float[Tensor, "D H"]) -> Float[Tensor, "D H"]:
 
 
 def check_unit_columns(dictionary: Float[Tensor, "D H"]) -> None:
-    """Refuse a dictionary whose columns are not of unit norm: λ has their size (Eq. 5).
-
-    Raises
-    ------
-    InputError
-        If one is off by more than 10⁻⁴, or not finite.
-    """
+    """InputError for a column that is not of unit norm, to 10⁻⁴, or not finite: λ has its size (Eq. 5)."""
     norms = dictionary.norm(dim=0)
     if not torch.allclose(norms, torch.ones_like(norms), atol=1e-4):
         raise InputError(

@@ -72,15 +72,7 @@ def least_prior_scale(
     With γ = w_p/w_q and λ = cσ, a field with ν = 0 has t = τ/σ where t² + √(2/π) γt/c = 1, and takes part
     where its input passes γσ²/λ = γσ/c.  Many such fields inflate σ² by 1/(1 − rt²), r = H/D.  So inputs need
     least at t² = 1/(2r − 1), which is c = γ √((2r − 1)/2π) / (r − 1), if this is less than 1.
-
-    Parameters
-    ----------
-    noise_variance : tensor ()
-        σ².
-    weights : EntropyWeights
-        Those of the entropies (Eq. 17).
-    n_features, n_latents : int
-        D and H.
+    D is `n_features`, and `weights` are those of Eq. 17.
     """
     if weights.prior <= weights.posterior:
         return torch.zeros_like(noise_variance)

@@ -18,18 +18,10 @@ def softened_magnitude(a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Softened magnitude 𝓜(a) = √(2/π) e^{−a²/2} + a erf(a/√2) (Eq. 12).
 
     Even, convex, at least |a|, equal to √(2/π) at 0 and to |a| for large |a|.  Both terms are non-negative,
-    so nothing cancels; a² may overflow to infinity, where e^{−∞} = 0 is the right limit.
-
-    Parameters
-    ----------
-    a : tensor, any shape
-        Ratio ν/τ of posterior mean and standard deviation.
-
-    Returns
-    -------
-    tensor, same shape and dtype
+    so nothing cancels; a² may overflow to infinity, where e^{−∞} = 0 is the right limit.  The ratio `a` is
+    ν/τ of posterior mean and standard deviation, in any shape.
     """
-    return SQRT_2_OVER_PI * torch.exp(-a.square() / 2) + a * torch.erf(a / math.sqrt(2))
+    return softened_magnitude_curvature(a) + a * softened_magnitude_derivative(a)
 
 
 def softened_magnitude_derivative(a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -45,14 +37,9 @@ def softened_magnitude_curvature(a: Float[Tensor, "*shape"]) -> Float[Tensor, "*
 def expected_magnitude(
     mean: Float[Tensor, "*shape"], std: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """Expected magnitude E|z| = τ 𝓜(ν/τ) of z ~ N(ν, τ²) (Theorem 2, Eq. 11).
+    """Expected magnitude E|z| = τ 𝓜(ν/τ) of z ~ N(ν, τ²), `mean` ν and `std` τ > 0 (Theorem 2, Eq. 11).
 
     Written so that ν/τ may overflow: ν erf(∞) is |ν|, while τ · (∞ · 1) would be undefined.
-
-    Parameters
-    ----------
-    mean, std : tensors, any common shape
-        ν and τ > 0.
     """
     a = mean / std
     return std * softened_magnitude_curvature(a) + mean * softened_magnitude_derivative(a)

@@ -9,10 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.elbo.posteriors import LOG_2_PI_E, GaussianPosterior
+from paperlib.elbo.posteriors import LOG_2_PI_E, GaussianPosterior, check_sizes
 from paperlib.elbo.statistics import Statistics
 from paperlib.models.sparse_coding.special import expected_magnitude
-from paperlib.system.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,8 @@ class PosteriorStatistics(Statistics):
     def from_batch(
         cls, x: Float[Tensor, "N D"], posterior: GaussianPosterior, dictionary: Float[Tensor, "*shape"]
     ) -> PosteriorStatistics:
-        """Statistics of data `x` (N, D) under its posteriors and the dictionary W̃ (D, H).
-
-        Raises
-        ------
-        InputError
-            If the three shapes do not fit together.
-        """
-        if x.shape != (len(posterior), dictionary.shape[0]) or posterior.mean.shape[1] != dictionary.shape[1]:
-            raise InputError(
-                f"Data {tuple(x.shape)}, posterior means {tuple(posterior.mean.shape)} and dictionary "
-                f"{tuple(dictionary.shape)} do not fit; expected (N, D), (N, H) and (D, H)."
-            )
+        """Statistics of data `x` (N, D) under its posteriors and the dictionary W̃ (D, H)."""
+        check_sizes(x, posterior, dictionary)
         residual = x - posterior.mean @ dictionary.T
         # in float64: rounding that differs from one evaluation to the next stops L-BFGS far from its optimum
         return cls.from_residual(residual, posterior, dictionary, posterior.spread(dictionary.double()))

@@ -35,15 +35,10 @@ POINTS_AT_ONCE = 2_048  # of the final judgement; bounds its working memory, res
 
 @dataclass(frozen=True)
 class AmortizedResult(FitResult):
-    """A trained model with the encoder that infers its posteriors.
+    """A trained model with the `encoder` that infers its posteriors.
 
-    Parameters
-    ----------
-    encoder : Encoder
-        Its posteriors, refined by `refinement_steps` iterations, are what the model is judged with; for other
-        data `infer_amortized` gives them.
-    refinement_steps : int
-        0 if the encoder's own posteriors are the result.
+    These, refined by `refinement_steps` iterations (0: not at all), are what the model is judged with; for
+    other data `infer_amortized` gives them.
     """
 
     encoder: Encoder = field(kw_only=True)
@@ -125,9 +120,7 @@ def fit_amortized(
         learner.set_rate(learning_rate * (1 - epoch / n_epochs))
         order = torch.randperm(len(x), generator=generator).to(x.device)
         stats = reduce(add, (learner.step(x[index], weights[epoch]) for index in order.split(batch_size)))
-        state = replace(
-            state, **learner.to_dict(), random_state=generator.get_state(), passes=epoch + 1
-        )
+        state = replace(state, **learner.to_dict(), random_state=generator.get_state(), passes=epoch + 1)
         recorder.record(state.passes, "amortized", entropies(stats), weights[epoch])
         recorder.tell(callback, learner.snapshot(state))
     recorder.close()
@@ -146,16 +139,9 @@ def infer_amortized(
     *,
     refinement_steps: int = 0,
 ) -> tuple[GaussianPosterior, PosteriorStatistics]:
-    """Infer posteriors of any data by an encoder and, if wanted, a few iterations of the E-step.
+    """Infer posteriors of any data by an encoder and `refinement_steps` iterations of the E-step.
 
-    Parameters
-    ----------
-    x : tensor (N, D)
-        Data.
-    encoder, model
-        As `fit_amortized` returns them; the E-step is for the model's λ and σ².
-    refinement_steps : int
-        Iterations of the E-step; 0 for none.
+    `encoder` and `model` are as `fit_amortized` returns them; the E-step is for the model's λ and σ².
 
     Returns
     -------

@@ -53,29 +53,20 @@ class AmortizedState:
 
     def to_dict(self) -> dict:
         """Plain tensors, numbers, lists and dicts, as `torch.load(weights_only=True)` accepts them."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return dict(vars(self))
 
 
 class AmortizedLearner:
     """Encoder, dictionary and their optimizer: what a step changes.
 
-    Parameters
-    ----------
-    x : tensor (N, D)
-        Data, whose size, dtype and device decide those of the parameters.
-    n_latents, family, refinement_steps, clip, generator
-        As of `fit_amortized`.
+    Parameters are as of `fit_amortized` (`family`, `refinement_steps`, `clip`); the size, dtype and device of
+    the data `x` decide those of what is learned.
     """
 
     def __init__(
-        self,
-        x: Tensor,
-        n_latents: int,
-        family: str,
-        refinement_steps: int,
-        clip: float | None,
+        self, x: Tensor, n_latents: int, family: str, refinement_steps: int, clip: float | None,
         generator: torch.Generator,
-    ):
+    ):  # fmt: skip
         unit = x.square().mean().sqrt()
         self.encoder = Encoder(x.shape[1], n_latents, family, unit=unit, generator=generator)
         dictionary = torch.randn(x.shape[1], n_latents, generator=generator).to(x)

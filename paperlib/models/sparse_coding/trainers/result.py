@@ -10,9 +10,10 @@ from torch import Tensor
 from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import GaussianPosterior
 from paperlib.elbo.terms import EntropyTerms
+from paperlib.models.sparse_coding.inference import closed_form_scales
 from paperlib.models.sparse_coding.metrics import dead_fields
 from paperlib.models.sparse_coding.model import SparseCodingModel
-from paperlib.models.sparse_coding.objectives import entropies, optimal_noise_variance, optimal_prior_scales
+from paperlib.models.sparse_coding.objectives import entropies
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 
 
@@ -39,18 +40,10 @@ class FitResult:
 
     @classmethod
     def from_posterior(
-        cls,
-        dictionary: Tensor,
-        posterior: GaussianPosterior,
-        stats: PosteriorStatistics,
-        history: list[dict],
+        cls, dictionary: Tensor, posterior: GaussianPosterior, stats: PosteriorStatistics, history: list[dict]
     ) -> FitResult:
         """Result with λ, σ² and entropies in closed form from the whole data set's statistics."""
-        model = SparseCodingModel(
-            dictionary,
-            optimal_prior_scales(stats).to(dictionary.dtype),
-            optimal_noise_variance(stats).to(dictionary.dtype),
-        )
+        model = SparseCodingModel(dictionary, *closed_form_scales(stats, dictionary.dtype))
         return cls(model, posterior, stats, history)
 
     def snapshot(self, step: int) -> Snapshot:

@@ -45,26 +45,10 @@ def visit(
     batch_size: int,
     processes: Processes,
 ) -> tuple[DiagonalGaussian, Visit]:
-    """E-step for a model in batches, several at a time (`paperlib.system.parallel`).
+    """``e_step(batch, model, start=marginals)`` from `start` on, in batches of `batch_size`, one a thread.
 
-    Parameters
-    ----------
-    e_step : callable
-        ``e_step(batch, model, start=marginals)``.
-    x, model
-        Data (N, D), and the model.
-    start : DiagonalGaussian
-        Marginals of N posteriors to start from.
-    batch_size : int
-        Data points at a time, for each thread.
-    processes : Processes
-        Over which to add the sums.
-
-    Returns
-    -------
-    marginals, sums
-        ν and τ (N, H), where the next visit starts: full covariances of many data points do not fit into
-        memory.
+    Returns marginals, ν and τ (N, H), where the next visit starts (full covariances of many data points do
+    not fit into memory), and the sums over all `processes`.
     """
 
     def visit_batch(first: int) -> tuple[DiagonalGaussian, Visit]:

@@ -10,44 +10,23 @@ so that the two are equal wherever learning has made the right side 0 (Theorem 1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.elbo.terms import EntropyTerms
-
-
-@runtime_checkable
-class Tempered(Protocol):
-    """What `gap` asks of a model; `paperlib.models.contract.Model` says what it all means."""
-
-    @property
-    def parameters(self) -> dict[str, Tensor]:
-        """Parameters by name."""
-
-    def replace(self, **tensors: Tensor) -> Any:
-        """The same model with other parameters, `tensors` by name."""
-
-    def temperature(self) -> Mapping[str, Tensor]:
-        """Direction dθ/dτ by name."""
+from paperlib.models.contract import Model
 
 
 @dataclass(frozen=True)
 class Gap:
     """Both sides of the gap identity at one point, in nats a data point.
 
-    Parameters
-    ----------
-    elbo : tensor ()
-        The ELBO.
-    terms : EntropyTerms
-        The entropies at the same parameters and posteriors.
-    derivative : tensor ()
-        Of the ELBO along the model's own temperature, the posteriors held fixed.
+    `elbo` and the entropies `terms` are those of the same parameters and posteriors; `derivative` is the
+    ELBO's along the model's own temperature, the posteriors held fixed.
     """
 
     elbo: Float[Tensor, ""]
@@ -60,7 +39,7 @@ class Gap:
         return self.elbo - self.terms.elbo
 
 
-def gap(model: Tempered, x: Tensor, posterior: Any) -> Gap:
+def gap(model: Model[Any, Any], x: Tensor, posterior: Any) -> Gap:
     """ELBO, entropies and the derivative along the temperature, of data `x` (N, …) under their posteriors."""
     direction = model.temperature()
     moving = {name: model.parameters[name].detach().clone().requires_grad_() for name in direction}
