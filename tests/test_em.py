@@ -85,6 +85,31 @@ def test_interrupted_training_with_full_posteriors_continues_after_the_polish_be
         assert torch.equal(whole.model.dictionary, resumed.model.dictionary)
 
 
+@pytest.mark.parametrize("options", [{}, {"family": "full", "n_epochs": 6}])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_training_goes_on_from_anywhere_with_the_same_bits(options, fresh):
+    """Also from the midst of a polish and of the final E-step; what was computed is not computed again."""
+    x, _ = sparse_data(300)
+    data, saved = (lambda epoch: x.roll(epoch, 0)) if fresh else x, []
+    whole = fit(data, **options, checkpoint=lambda now: saved.append(copy.deepcopy(now.state.to_dict())))
+    assert {state["stage"] for state in saved} == {"epochs", "polish", "final"}
+    for state in saved:
+        seen = []
+        resumed = fit(data, **options, state=EMState(**state), seed=99, checkpoint=seen.append)
+        assert len(seen) <= len(saved)
+        assert torch.equal(whole.model.dictionary, resumed.model.dictionary)
+        assert torch.equal(whole.posterior.mean, resumed.posterior.mean)
+        assert [row["elbo"] for row in whole.history] == [row["elbo"] for row in resumed.history]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_final_e_step_never_ends_below_the_polish(seed):
+    """Also where fields fit the data exactly, and σ² has no limit."""
+    x = torch.randn(2, 3, generator=seeded(seed), dtype=torch.float64)
+    rows = fit(x, 3, n_epochs=4, polish=20, batch_size=1).history
+    assert rows[-1]["elbo"] >= max(row["elbo"] for row in rows if row["phase"] == "polish") - 1e-9
+
+
 def test_data_of_its_own_for_every_epoch():
     """A stream of data is learned from, each piece asked for once and in order, and interrupted at will."""
     x, truth = sparse_data(8000)

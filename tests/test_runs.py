@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +19,9 @@ from click.testing import CliRunner
 from paperlib.cli import main
 from paperlib.data import Images, PatchSampler, load_images
 from paperlib.models.sparse_coding.trainers import fit_em
+from paperlib.models.sparse_coding.trainers.em_state import EMState
 from paperlib.runs.folder import load_checkpoint
 from paperlib.runs.scoring import score
-from paperlib.system.errors import InputError
 from paperlib.system.files import write_atomically
 
 SMALL = [
@@ -322,8 +324,7 @@ def test_a_checkpoint_with_code_inside_is_not_run(finished, image_file, tmp_path
             return (Path.touch, (tmp_path / "exploded",))
 
     torch.save(Bomb(), tmp_path / "checkpoint.pt")
-    with pytest.raises(InputError, match="not a checkpoint"):
-        load_checkpoint(tmp_path / "checkpoint.pt", "cpu")
+    assert load_checkpoint(tmp_path, "cpu", pytest.fail) is None
     assert not (tmp_path / "exploded").exists()
 
 
@@ -338,3 +339,64 @@ def test_learned_fields_beat_random_ones_on_the_real_images():
     random = torch.randn(64, 32, generator=generator)
     scores = [score(fields, images, n_patches=1000, seed=5)["elbo"] for fields in (learned, random)]
     assert scores[0] > scores[1] + 5
+
+
+def damaged(kind, content, rng):
+    """Bytes of a file that something happened to."""
+    if kind == "truncated":
+        return content[: int(rng.integers(len(content)))]
+    place = int(rng.integers(len(content) - 64))
+    other = bytes(64) if kind == "zeroed" else bytes([content[place] ^ 1 << int(rng.integers(8))])
+    return content[:place] + other + content[place + len(other) :]
+
+
+@pytest.mark.parametrize("kind", ["truncated", "zeroed", "flipped"])
+def test_a_damaged_checkpoint_is_noted_and_never_learned_from(kind, finished, image_file, tmp_path):
+    """Whatever happened to it: it is not used, or what is in it is what was written."""
+    whole = (finished / "checkpoint.pt").read_bytes()
+    wanted = torch.load(finished / "checkpoint.pt", weights_only=True)
+    state = EMState(**wanted)
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        (tmp_path / "checkpoint.pt").write_bytes(damaged(kind, whole, rng))
+        found = load_checkpoint(tmp_path, "cpu", lambda: state)
+        if found is not None:
+            assert all(torch.equal(getattr(found, k), v) for k, v in wanted.items() if torch.is_tensor(v))
+
+
+def test_training_goes_on_from_the_checkpoint_before_a_damaged_one(finished, image_file, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "metrics.json").unlink()
+    (out / "dictionary.npy").unlink()
+    (out / "checkpoint.before.pt").write_bytes((out / "checkpoint.pt").read_bytes())
+    (out / "checkpoint.pt").write_bytes(b"")
+    (out / ".checkpoint-abcdefgh.pt").write_bytes(b"half of a fi")
+    result = invoke("train", "--images", image_file, *SMALL, "--out", str(out), "--resume")
+    assert result.exit_code == 0, result.output
+    assert (out / "dictionary.npy").read_bytes() == (finished / "dictionary.npy").read_bytes()
+    assert {path.name for path in out.iterdir()} == {path.name for path in finished.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "dictionary.npy"])
+@pytest.mark.parametrize("content", [None, b"", b"null", b"\xff\x00"])
+def test_results_that_are_lost_or_damaged_are_written_again(name, content, finished, image_file, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / name).unlink() if content is None else (out / name).write_bytes(content)
+    result = invoke("train", "--images", image_file, *SMALL, "--out", str(out), "--resume")
+    assert result.exit_code == 0, result.output
+    assert (out / "dictionary.npy").read_bytes() == (finished / "dictionary.npy").read_bytes()
+    assert json.loads((out / "metrics.json").read_text())["elbo"] > -1e9
+
+
+def test_a_full_disk_ends_training_in_one_sentence(image_file, tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+    command = [sys.executable, "-m", "paperlib", "train", "--images", image_file, *SMALL]
+    run = subprocess.run(
+        [*command, "--out", tmp_path / "run"], preexec_fn=limit, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2 and "make room" in run.stderr and "Traceback" not in run.stderr
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]

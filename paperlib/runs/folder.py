@@ -8,25 +8,33 @@ resumed run after a kill, never sees half a file.
 from __future__ import annotations
 
 import json
-import pickle
-from collections.abc import Iterator
+import logging
+import os
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from paperlib.models.sparse_coding.trainers.em_state import EMState
 from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.errors import InputError
 from paperlib.system.files import write_atomically
 
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS = ("checkpoint.pt", "checkpoint.before.pt")  # the newest, and the one before
 RESULTS = ("checkpoint.pt", "history.jsonl", "metrics.json")  # of a run, beside its config.json
 
 
 def claim_folder(folder: Path, identity: dict, resume: bool) -> None:
     """Create the folder and write `config.json`, or check that it holds this very run."""
     record = folder / "config.json"
-    with _explained(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not record.exists():
             if left := [name for name in RESULTS if (folder / name).exists()]:
@@ -51,17 +59,20 @@ def claim_folder(folder: Path, identity: dict, resume: bool) -> None:
             f"{folder} holds a run with other settings ({', '.join(changed)}); resume it with its own, "
             "written in config.json, or name another folder."
         )
-    with _explained(folder):
+    with writing(folder):
         write_atomically(record, lambda path: path.write_text(json.dumps(before, indent=2)))
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """Writing into the folder inside: what fails there ends in one sentence that says so."""
     try:
         yield
-    except OSError as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: PyTorch on a full disk
+        if isinstance(error, InputError):
+            raise
         raise InputError(
-            f"The output folder {folder} cannot be written ({error.strerror}); name another one."
+            f"The output folder {folder} cannot be written ({error}); make room there or name another one."
         ) from error
 
 
@@ -71,23 +82,76 @@ def write_history(folder: Path, history: list[dict]) -> None:
     write_atomically(folder / "history.jsonl", lambda path: path.write_text(lines))
 
 
-def load_checkpoint(path: Path, device: str, processes: Processes = ALONE) -> EMState | None:
-    """Training state of a checkpoint, None if there is no file; nothing in it is executed.
-
-    Of the posteriors only the share of this one of `processes` is kept.
-
-    Raises
-    ------
-    InputError
-        If the file is not a checkpoint of training.
-    """
+def finished_metrics(folder: Path) -> dict | None:
+    """Content of `metrics.json` if the run is finished and its files can be read; else a note, and None."""
+    path = folder / "metrics.json"
     if not path.exists():
         return None
     try:
-        state = EMState(**torch.load(path, map_location=device, weights_only=True))
-    except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as error:
-        raise InputError(f"{path} is not a checkpoint of training; remove it to start over.") from error
-    state.random_state = state.random_state.cpu()
-    share = slice(processes.rank, None, processes.count)
-    state.mean, state.std = state.mean[share].contiguous(), state.std[share].contiguous()
+        metrics = json.loads(path.read_text())
+        np.load(folder / "dictionary.npy", allow_pickle=False)
+        if isinstance(metrics, dict) and {"elbo", "images", "dead_fields", "seconds"} <= metrics.keys():
+            return metrics
+        raise ValueError("metrics.json is not of a run")
+    except Exception as error:  # a damaged file can raise anything
+        logger.warning("%s: results are missing or damaged (%s) and are written again.", folder, error)
+        return None
+
+
+def save_checkpoint(folder: Path, state: dict) -> None:
+    """Write a training state; the one before is kept until the run is finished."""
+    newest, before = (folder / name for name in CHECKPOINTS)
+
+    def write(path: Path) -> None:
+        torch.save(state, path)
+        if newest.exists():
+            newest.replace(before)
+
+    write_atomically(newest, write)
+
+
+def load_checkpoint(
+    folder: Path, device: str, like: Callable[[], EMState], processes: Processes = ALONE
+) -> EMState | None:
+    """The newest training state that is whole, None if there is none; nothing in a file is executed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    device : str
+        Where its tensors are wanted.
+    like : callable
+        Gives a state of this training; shapes and dtypes must be its own.
+    processes : Processes
+        Of the posteriors only the share of this one is kept.
+    """
+    for path in (folder / name for name in CHECKPOINTS):
+        if not os.path.lexists(path):
+            continue
+        try:
+            if not zipfile.is_zipfile(path) or not path.is_file():
+                raise ValueError("no file of torch.save")
+            with zipfile.ZipFile(path) as archive:
+                if damaged := archive.testzip():  # a checksum of every tensor, which PyTorch does not compare
+                    raise ValueError(f"{damaged} has changed")
+            state = EMState(**torch.load(path, map_location=device, weights_only=True))
+            state.random_state = state.random_state.cpu()
+            of_points(vars(state), partial(_share, processes))
+            state.check(like())
+            return state
+        except Exception as error:  # a damaged file can raise anything
+            reason = " ".join(str(error).split())[:100]
+            logger.warning("%s is damaged or of another training and is not used (%s).", path, reason)
+    return None
+
+
+def _share(processes: Processes, rows: Tensor) -> Tensor:
+    return rows[processes.rank :: processes.count].contiguous()
+
+
+def of_points(state: dict, change: Callable[[Tensor], Tensor]) -> dict:
+    """Change what a training state, as a dictionary, has of every data point."""
+    for part in (state, state["kept"]):
+        part.update({name: change(part[name]) for name in ("mean", "std") if name in part})
     return state

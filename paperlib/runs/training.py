@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -17,12 +19,24 @@ from paperlib.models.sparse_coding.inference import e_step
 from paperlib.models.sparse_coding.judging import GINI_POINTS, judge
 from paperlib.models.sparse_coding.settings import EMSettings
 from paperlib.models.sparse_coding.trainers import FitResult, fit_em
+from paperlib.models.sparse_coding.trainers.em_state import initial_state
 from paperlib.plotting import plot_fields
 from paperlib.runs.config import TrainingConfig
-from paperlib.runs.folder import claim_folder, load_checkpoint, write_history
+from paperlib.runs.folder import (
+    CHECKPOINTS,
+    claim_folder,
+    finished_metrics,
+    load_checkpoint,
+    of_points,
+    save_checkpoint,
+    write_history,
+    writing,
+)
 from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.files import write_atomically
-from paperlib.system.provenance import provenance
+from paperlib.system.provenance import code_hash, provenance
+
+SECONDS = 20  # between checkpoints of a polish or the final E-step
 
 
 def train(
@@ -62,11 +76,15 @@ def train(
     config.check()
     sampler = PatchSampler(images, config.patch_size, config.seed)
     identity = {"config": asdict(config), "images": images.identity}
-    if first := processes.rank == 0:
-        claim_folder(folder, identity, resume)
-    processes.wait()
-    if (folder / "metrics.json").exists():
-        return json.loads((folder / "metrics.json").read_text())
+    processes.agree(images=images.sha256, settings=identity["config"], code=code_hash(fit_em))
+    first = processes.rank == 0
+    with processes.together():
+        if first:
+            claim_folder(folder, identity, resume)
+    metrics = finished_metrics(folder)
+    processes.agree(folder=metrics is None)
+    if metrics is not None:
+        return metrics
     dtype = getattr(torch, config.dtype)
 
     def draw(epoch: int) -> torch.Tensor:
@@ -74,27 +92,39 @@ def train(
         return sampler.take(numbers).to(config.device, dtype)
 
     x = None if config.fresh else draw(0)
-    checkpoint = folder / "checkpoint.pt"
+    saved = -math.inf
 
     def save(snapshot: Snapshot) -> None:
+        nonlocal saved
         state = snapshot.state
-        shared = {name: processes.gather(getattr(state, name), config.n_patches) for name in ("mean", "std")}
+        wanted = state.stage == "epochs" or time.monotonic() - saved > SECONDS
+        if not processes.add([torch.tensor(first and wanted)])[0]:  # the first one decides
+            return
+        everything = of_points(state.to_dict(), lambda share: processes.gather(share, config.n_patches))
         if first:
-            write_atomically(checkpoint, lambda path: torch.save(state.to_dict() | shared, path))
-            write_history(folder, state.history)
+            with writing(folder):
+                save_checkpoint(folder, everything)
+                write_history(folder, state.history)
+        saved = time.monotonic()
 
+    generator = torch.Generator().manual_seed(config.seed)
+    state = load_checkpoint(
+        folder, config.device,
+        lambda: initial_state(draw(0) if x is None else x, config.n_latents, generator), processes,
+    )  # fmt: skip
+    processes.agree(checkpoint=None if state is None else (state.passes, state.stage, len(state.log)))
     result = fit_em(
-        draw if x is None else x, config.n_latents, generator=torch.Generator().manual_seed(config.seed),
-        callback=save, state=load_checkpoint(checkpoint, config.device, processes), processes=processes,
+        draw if x is None else x, config.n_latents, generator=generator.manual_seed(config.seed),
+        checkpoint=save, state=state, processes=processes,
         progress=progress and first, **{name.name: getattr(config, name.name) for name in fields(EMSettings)},
     )  # fmt: skip
     if not first:
         return {}
-    write_history(folder, result.history)
     few = slice(GINI_POINTS)
     x = draw(config.n_epochs - 1) if x is None else x
     posterior = e_step(config.family)(x[few], result.model, start=result.posterior[few])
-    return _write_result(folder, result, posterior, config, identity)
+    with writing(folder):
+        return _write_result(folder, result, posterior, config, identity)
 
 
 def _write_result(
@@ -111,8 +141,10 @@ def _write_result(
         **provenance(config.device),
         "command": sys.argv[1:],
     }
+    write_history(folder, result.history)
     write_atomically(folder / "dictionary.npy", lambda path: np.save(path, dictionary.numpy()))
     figure = plot_fields(dictionary, (config.patch_size, config.patch_size))
     write_atomically(folder / "dictionary.png", lambda path: figure.savefig(path, dpi=150))
     write_atomically(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2)))
+    (folder / CHECKPOINTS[1]).unlink(missing_ok=True)
     return metrics

@@ -6,6 +6,7 @@ minibatch; because statistics add, the sums, and with them dictionary, λ and σ
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,10 +66,22 @@ class Processes:
         if refused is not None:
             raise refused
 
-    def wait(self) -> None:
-        """Until all processes are here."""
-        if self.count > 1:
-            dist.barrier()
+    def agree(self, **facts: object) -> None:
+        """Refuse work in all processes if one has other `facts` than the first; text says what they are.
+
+        Raises
+        ------
+        InputError
+            Naming the first fact in which processes differ.
+        """
+        for name, fact in facts.items():
+            digest = hashlib.sha256(repr(fact).encode()).digest()[:6]  # exact as float64
+            mine = torch.zeros(self.count, dtype=torch.float64)
+            mine[self.rank] = int.from_bytes(digest, "big")
+            if len(self.add([mine])[0].unique()) > 1:
+                raise InputError(
+                    f"The processes have different {name}; all need the same, and one shared folder --out."
+                )
 
 
 ALONE = Processes()

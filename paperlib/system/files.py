@@ -12,12 +12,19 @@ from paperlib.system.errors import InputError
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write(temporary)` write a file beside `path`, then move it into place."""
+    """Let `write(temporary)` write a file beside `path`, then move it into place, safe from a power failure.
+
+    What writes of this file that were killed have left is removed.
+    """
+    for left in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
+        left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
         write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.chmod(0o644)
         os.replace(temporary, path)
     finally:

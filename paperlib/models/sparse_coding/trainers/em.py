@@ -20,6 +20,7 @@ from torch import Tensor
 
 from paperlib.elbo.annealing import schedule
 from paperlib.elbo.history import Callback, Recorder
+from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.inference import EStep, alternate, closed_form_scales
 from paperlib.models.sparse_coding.metrics import dead_fields
@@ -54,6 +55,7 @@ def fit_em(
     *,
     generator: torch.Generator,
     callback: Callback | None = None,
+    checkpoint: Callback | None = None,
     state: EMState | None = None,
     processes: Processes = ALONE,
     progress: bool = True,
@@ -73,7 +75,10 @@ def fit_em(
     generator : torch.Generator
         CPU generator of the first dictionary and of the order of visits.
     callback : callable, optional
-        Called with a `Snapshot` after every epoch, for checkpoints and evaluation.
+        Called with a `Snapshot` after every epoch, for evaluation.
+    checkpoint : callable, optional
+        Called with a `Snapshot` wherever training can go on from: also after every evaluation of a polish and
+        every round of the final E-step.
     state : EMState, optional
         Continue from here; numbers are the same as without the interruption.  It is used up: its tensors and
         its history are those of the training that goes on.
@@ -103,22 +108,29 @@ def fit_em(
     check_positive(n_latents=n_latents)
     check_settings(chosen)
     first = 0 if state is None else state.epoch
+    midway = state is not None and state.stage == "polish"  # its data are those of the epoch before it
     known = len(state.dictionary) if state is not None and state.seen else None
-    data = _data_of_epoch(x, min(first, chosen.n_epochs - 1), processes, known)
+    of_epoch = first - 1 if midway or first >= chosen.n_epochs else first
+    data = _data_of_epoch(x, of_epoch, processes, known)
     state = initial_state(data, n_latents, generator, processes) if state is None else state
     generator.set_state(state.random_state)
     recorder = Recorder(
         "em", "epoch", chosen.n_epochs, rows=state.history, done=first, progress=progress
     )
-    training = _Training(state, chosen, callable(x), processes, recorder, progress)
+    training = _Training(state, chosen, callable(x), processes, recorder, progress, checkpoint)
+    if midway and first < chosen.n_epochs:
+        training.polish(data, "diagonal")
+        training.tell(callback)
     for epoch in range(first, chosen.n_epochs):
         if callable(x):
-            data = data if epoch == first else _data_of_epoch(x, epoch, processes, data.shape[1])
+            new = midway or epoch > first
+            data = _data_of_epoch(x, epoch, processes, data.shape[1]) if new else data
             state.forget_posteriors(len(data))
         training.run_epoch(data, epoch, generator)
-        recorder.tell(callback, state.snapshot())
+        training.tell(callback)
     recorder.close()
-    training.polish(data, chosen.family)
+    if state.stage != "final":
+        training.polish(data, chosen.family)
     stats = training.final_e_step(data)
     return FitResult.from_posterior(state.dictionary, state.marginals, stats, state.history)
 
@@ -163,7 +175,9 @@ class _Training:
         processes: Processes,
         recorder: Recorder,
         progress: bool,
+        checkpoint: Callback | None,
     ):
+        self.checkpoint = checkpoint
         self.state, self.settings, self.cold, self.processes = state, settings, cold, processes
         self.recorder, self.progress = recorder, progress
         self.weights = schedule(settings.annealing, settings.n_epochs)
@@ -197,35 +211,59 @@ class _Training:
         iterations = TREATMENTS[family].polish if self.settings.polish is None else self.settings.polish
         if not iterations:
             return
+        state = self.state
+        if state.stage != "polish":
+            state.kept = {}
 
-        def after_evaluation(stats: PosteriorStatistics, improved: bool) -> None:
-            self.state.passes += 1
+        def after_evaluation(
+            marginals: DiagonalGaussian, stats: PosteriorStatistics, improved: bool
+        ) -> None:
+            state.passes += 1
             if improved:
                 self.record("polish", stats)
+            state.mean, state.std, state.stage = marginals.mean, marginals.deviation, "polish"
+            self.tell()
 
-        state = self.state
         state.dictionary, marginals, stats = polish_dictionary(
             x, state.dictionary, state.marginals, e_step=self.e_step(family), iterations=iterations,
-            after_evaluation=after_evaluation, processes=self.processes, progress=self.progress,
+            after_evaluation=after_evaluation, memory=state.kept, processes=self.processes,
+            progress=self.progress,
         )  # fmt: skip
         state.iterate = state.dictionary
         state.mean, state.std = marginals.mean, marginals.deviation
         state.prior_scales, state.noise_variance = closed_form_scales(stats, x.dtype)
+        state.stage, state.kept = "epochs", {"stats": state.kept["stats"]}
 
     def final_e_step(self, x: Tensor) -> PosteriorStatistics:
-        """Posteriors, λ and σ² of all data for the final dictionary (`alternate`)."""
+        """Posteriors, λ and σ² of all data for the final dictionary (`alternate`); the polish's if better."""
         state, infer = self.state, self.e_step(self.settings.family)
+        if state.stage != "final" and state.kept:
+            state.kept.update(mean=state.mean, std=state.std)
+        known = iter([*state.log])
 
         def on_all_data(model: SparseCodingModel) -> PosteriorStatistics:
+            if before := next(known, None):  # known from before an interruption
+                return PosteriorStatistics(**before)
             marginals, visited = visit(infer, x, model, state.marginals, POINTS_AT_ONCE, self.processes)
-            state.mean, state.std = marginals.mean, marginals.deviation
+            state.mean, state.std, state.stage = marginals.mean, marginals.deviation, "final"
+            state.log.append(dict(vars(visited.stats)))
+            self.tell()
             return visited.stats
 
         first = SparseCodingModel.unchecked(state.dictionary, state.prior_scales, state.noise_variance)
         stats = alternate(on_all_data, first, tolerance=FINAL_GAIN, max_rounds=FINAL_ROUNDS)
+        if state.kept:
+            polished = PosteriorStatistics(**state.kept["stats"])
+            if entropies(polished).elbo > entropies(stats).elbo:
+                stats, state.mean, state.std = polished, state.kept["mean"], state.kept["std"]
         state.prior_scales, state.noise_variance = closed_form_scales(stats, x.dtype)
         self.record("final", stats)
         return stats
+
+    def tell(self, callback: Callback | None = None) -> None:
+        """Call back, where something is to be seen, and hand out where training can go on from."""
+        for each in (callback, self.checkpoint):
+            self.recorder.tell(each, self.state.snapshot())
 
     def record(self, phase: str, stats: PosteriorStatistics, weights: EntropyWeights | None = None) -> None:
         """A row of the history."""

@@ -12,7 +12,7 @@ from paperlib.elbo.history import Snapshot
 from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.models.sparse_coding.inference import initial_scales
 from paperlib.models.sparse_coding.inference.diagonal import cold_start
-from paperlib.models.sparse_coding.model import SparseCodingModel, normalize_columns
+from paperlib.models.sparse_coding.model import SparseCodingModel, check_unit_columns, normalize_columns
 from paperlib.system.distributed import ALONE, Processes
 
 
@@ -38,6 +38,11 @@ class EMState:
         Epochs done, passes over the data, data points seen.
     history : list of dict
         A row for each epoch, and for what follows the epochs.
+    stage : str
+        What was under way: epochs, polish or final.
+    log, kept : list and dict
+        Of a polish or of the final E-step: what its evaluations returned, with which it is repeated up to
+        here without computing, and what else it goes on from.
     """
 
     dictionary: Float[Tensor, "D H"]
@@ -53,6 +58,9 @@ class EMState:
     passes: int = 0
     seen: int = 0
     history: list[dict] = field(default_factory=list)
+    stage: str = "epochs"
+    log: list = field(default_factory=list)
+    kept: dict = field(default_factory=dict)
 
     @property
     def model(self) -> SparseCodingModel:
@@ -76,9 +84,35 @@ class EMState:
             state=self,
         )  # fmt: skip
 
+    def check(self, like: EMState) -> None:
+        """Refuse a state, read from somewhere, that training cannot have left.
+
+        Raises
+        ------
+        ValueError
+            If shapes or dtypes are not those of `like`, or values are not finite or out of range.
+        """
+        for name, expected in vars(like).items():
+            found = getattr(self, name)
+            if type(found) is not type(expected):
+                raise ValueError(f"{name} is of type {type(found).__name__}")
+            if isinstance(expected, int) and found < 0:
+                raise ValueError(f"{name} is negative")
+            if not isinstance(expected, Tensor):
+                continue
+            if found.shape != expected.shape or found.dtype != expected.dtype:
+                raise ValueError(f"{name} is {found.dtype} of shape {tuple(found.shape)}")
+            positive = name in ("std", "prior_scales", "noise_variance")
+            if not torch.isfinite(found).all() or (positive and not (found > 0).all()):
+                raise ValueError(f"{name} has values out of range")
+        if self.stage not in ("epochs", "polish", "final"):
+            raise ValueError(f"its stage is {self.stage!r}")
+        check_unit_columns(self.dictionary)
+        torch.Generator().set_state(self.random_state)
+
     def to_dict(self) -> dict:
         """Plain tensors, numbers and lists, as `torch.load(weights_only=True)` accepts them."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**vars(self), "kept": dict(self.kept)}
 
 
 def initial_state(

@@ -21,6 +21,8 @@ from paperlib.system.distributed import ALONE, Processes
 
 POINTS_AT_ONCE = 1_024  # bounds the E-step's working memory; results do not depend on it
 
+AfterEvaluation = Callable[[DiagonalGaussian, PosteriorStatistics, bool], None]
+
 
 def polish_dictionary(
     x: Float[Tensor, "N D"],
@@ -29,7 +31,8 @@ def polish_dictionary(
     *,
     e_step: EStep,
     iterations: int,
-    after_evaluation: Callable[[PosteriorStatistics, bool], None] = lambda stats, improved: None,
+    after_evaluation: AfterEvaluation = lambda marginals, stats, improved: None,
+    memory: dict | None = None,
     processes: Processes = ALONE,
     progress: bool = True,
 ) -> tuple[Float[Tensor, "D H"], DiagonalGaussian, PosteriorStatistics]:
@@ -47,7 +50,10 @@ def polish_dictionary(
     iterations : int
         Iterations of L-BFGS, of about one evaluation each.
     after_evaluation : callable, optional
-        Called with each evaluation's statistics and whether it is the best so far.
+        Called after each evaluation with the best marginals, its own statistics and whether it is the best.
+    memory : dict, optional
+        Kept up to date with all that a polish can go on from, besides the best marginals.  With these and a
+        memory that is not empty L-BFGS repeats its steps without computing, and goes on with the same bits.
     processes : Processes
         Where `x` is a share of the data, the processes that have all of them.
 
@@ -56,7 +62,8 @@ def polish_dictionary(
     dictionary, marginals, statistics
         Of the best evaluation.
     """
-    problem = _Problem(x, dictionary, posterior, e_step, after_evaluation, processes)
+    memory = {} if memory is None else memory
+    problem = _Problem(x, dictionary, posterior, e_step, after_evaluation, memory, processes)
     bar = tqdm(total=iterations, desc="polish", unit="iteration", disable=not progress)
 
     def after_iteration(intermediate_result: OptimizeResult) -> None:
@@ -64,11 +71,11 @@ def polish_dictionary(
         bar.set_postfix(elbo=f"{-intermediate_result.fun:.2f}")
 
     minimize(
-        problem.loss, problem.start(), jac=True, method="L-BFGS-B", callback=after_iteration,
-        options={"maxiter": iterations, "maxcor": 20},
+        problem.loss, memory["start"].flatten().numpy(), jac=True, method="L-BFGS-B",
+        callback=after_iteration, options={"maxiter": iterations, "maxcor": 20},
     )  # fmt: skip
     bar.close()
-    return problem.dictionary, problem.marginals, problem.best.stats
+    return memory["dictionary"], problem.marginals, problem.stats
 
 
 class _Problem:
@@ -83,33 +90,49 @@ class _Problem:
         dictionary: Tensor,
         posterior: GaussianPosterior,
         e_step: EStep,
-        after_evaluation: Callable[[PosteriorStatistics, bool], None],
+        after_evaluation: AfterEvaluation,
+        memory: dict,
         processes: Processes,
     ):
-        self.x, self.dictionary, self.e_step, self.after_evaluation = x, dictionary, e_step, after_evaluation
-        self.processes = processes
+        self.x, self.e_step, self.after_evaluation = x, e_step, after_evaluation
+        self.processes, self.memory, self.calls = processes, memory, 0
+        if memory:
+            self.marginals = DiagonalGaussian(posterior.mean, posterior.std)
+            self.stats = PosteriorStatistics(**memory["stats"])
+            return
         self.marginals, sums = summarize(x, posterior, dictionary)
-        self.best = sums.over(processes)
-        self.elbo = -np.inf
-        _, noise_variance = closed_form_scales(self.best.stats, x.dtype)
-        self.scale = (self.best.usage / (self.best.stats.count * noise_variance)).sqrt()
-
-    def start(self) -> np.ndarray:
-        return (self.dictionary * self.scale).flatten().double().cpu().numpy()
+        first = sums.over(processes)
+        self.stats = first.stats
+        _, noise_variance = closed_form_scales(first.stats, x.dtype)
+        scale = (first.usage / (first.stats.count * noise_variance)).sqrt()
+        memory.update(
+            start=(dictionary * scale).double().cpu(), scale=scale, values=[], gradients=[], elbo=-np.inf,
+            dictionary=dictionary, stats=dict(vars(first.stats)),
+        )  # fmt: skip
 
     def loss(self, coordinates: np.ndarray) -> tuple[float, np.ndarray]:
-        free = torch.from_numpy(coordinates).to(self.dictionary).view_as(self.dictionary) / self.scale
+        memory, number = self.memory, self.calls
+        self.calls += 1
+        if number == len(memory["values"]):  # else it is known from before an interruption
+            self.evaluate(torch.from_numpy(coordinates))
+        return memory["values"][number], memory["gradients"][number].flatten().numpy()
+
+    def evaluate(self, coordinates: Tensor) -> None:
+        memory, scale = self.memory, self.memory["scale"]
+        free = coordinates.to(scale).view_as(memory["start"]) / scale
         norms = free.norm(dim=0)
         dictionary = free / norms
-        scales = closed_form_scales(self.best.stats, dictionary.dtype)
+        scales = closed_form_scales(self.stats, dictionary.dtype)
         model = SparseCodingModel.unchecked(dictionary, *scales)
         marginals, trial = visit(self.e_step, self.x, model, self.marginals, POINTS_AT_ONCE, self.processes)
         elbo = float(entropy_elbo(trial.stats))
         _, noise_variance = closed_form_scales(trial.stats, dictionary.dtype)
         gradient = trial.gradient / (trial.stats.count * noise_variance)
-        gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * self.scale)
-        improved = elbo > self.elbo
+        gradient = (gradient - dictionary * (dictionary * gradient).sum(0)) / (norms * scale)
+        memory["values"].append(-elbo)
+        memory["gradients"].append(-gradient.double().cpu())
+        improved = elbo > memory["elbo"]
         if improved:
-            self.elbo, self.best, self.marginals, self.dictionary = elbo, trial, marginals, dictionary
-        self.after_evaluation(trial.stats, improved)
-        return -elbo, -gradient.flatten().double().cpu().numpy()
+            self.stats, self.marginals = trial.stats, marginals
+            memory.update(elbo=elbo, dictionary=dictionary, stats=dict(vars(trial.stats)))
+        self.after_evaluation(self.marginals, trial.stats, improved)
