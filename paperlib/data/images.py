@@ -30,17 +30,8 @@ logger = logging.getLogger(__name__)
 class Images(Source):
     """Whitened images and where they come from.
 
-    Parameters
-    ----------
-    pixels : tuple of arrays (height, width)
-        At least one image; sizes may differ. Kept as read-only float32 arrays.
-    source : str
-        Where the images come from, in words for figures and reports, e.g. ``olshausen (cache)``.
-
-    Raises
-    ------
-    InputError
-        If there is no image, or one is empty, not two-dimensional, or has NaN or infinite pixels.
+    `pixels` are at least one array (height, width), finite and not empty, else InputError; sizes may differ,
+    and they are kept as read-only float32 arrays.  `source` is in words, e.g. ``olshausen (cache)``.
     """
 
     pixels: tuple[np.ndarray, ...] = field(repr=False)
@@ -138,9 +129,8 @@ def _first_available() -> Images:
 
 def _olshausen(retry: bool = True) -> Images:
     cached = cached_olshausen()
-    if cached is not None:
-        return Images(tuple(read_array_file(cached)), "olshausen (cache)")
-    return Images(tuple(read_array_file(fetch_olshausen(retry=retry))), "olshausen (download)")
+    path = cached or fetch_olshausen(retry=retry)
+    return Images(tuple(read_array_file(path)), f"olshausen ({'cache' if cached else 'download'})")
 
 
 def _photos() -> Images:

@@ -27,19 +27,10 @@ BLOCK = 1 << 16  # rows that are read at once
 
 @dataclass(frozen=True, eq=False)
 class Matrix(Source):
-    """Data points as rows, and where they come from.
+    """Data points as the rows of `values` (N, D), and where they come from, `source` in words.
 
-    Parameters
-    ----------
-    values : array (N, D)
-        Real numbers; an array of a .npy file stays on the disk.
-    source : str
-        Where they come from, in words.
-
-    Raises
-    ------
-    InputError
-        If the array is no matrix, is empty, or has values that are not finite or not real.
+    An array of a .npy file stays on the disk.  One that is no matrix, is empty, or has values that are not
+    finite or not real is an InputError.
     """
 
     values: np.ndarray = field(repr=False)
@@ -90,18 +81,10 @@ class Matrix(Source):
 
 
 def load_matrix(source: str | Path | None = None) -> Matrix:
-    """Load data points.
+    """Load data points; InputError if there is no such source, or it holds no usable matrix.
 
-    Parameters
-    ----------
-    source : str or path, optional
-        One of `DATA_SETS`, or a .csv, .npy, .npz or .mat file of one matrix; by default what PAPERLIB_DATA
-        names.
-
-    Raises
-    ------
-    InputError
-        If there is no such source, or it holds no usable matrix.
+    The `source` is one of `DATA_SETS`, or a .csv, .npy, .npz or .mat file of one matrix; by default what
+    PAPERLIB_DATA names.
     """
     source = source or os.environ.get("PAPERLIB_DATA")
     if not source:
@@ -120,13 +103,7 @@ def load_matrix(source: str | Path | None = None) -> Matrix:
 
 
 def load_source(source: str | Path | None = None) -> Source:
-    """The matrix that a data set or a .csv file is, else the images that `load_images` finds.
-
-    Parameters
-    ----------
-    source : str or path, optional
-        As for `load_matrix` or `load_images`.
-    """
+    """`load_matrix` of a `source` that is a data set or a .csv file, else `load_images` of it."""
     is_matrix = source in DATA_SETS or Path(source or "").suffix.lower() == ".csv"
     return load_matrix(source) if is_matrix else load_images(source)
 

@@ -23,19 +23,8 @@ class PatchSampler:
     epochs, and several machines that share the work all see the same sequence. Every place of every image at
     which a patch fits is equally likely; places are drawn with replacement, pixels are not changed.
 
-    Parameters
-    ----------
-    images : Images
-        Whitened images.
-    patch_size : int or (int, int)
-        Side of a square patch, or height and width.
-    seed : int
-        Nonnegative; different seeds give independent places.
-
-    Raises
-    ------
-    InputError
-        If the patch does not fit into every image, or the seed is negative.
+    Patches have a `patch_size`, the side of a square or height and width, that fits into every one of the
+    `images`; different numbers `seed` ≥ 0 give independent places.  Anything else is an InputError.
     """
 
     def __init__(self, images: Images, patch_size: int | tuple[int, int] = 16, seed: int = 0):

@@ -6,15 +6,10 @@ from abc import ABC, abstractmethod
 
 
 class Source(ABC):
-    """Anything with arrays to learn from.
-
-    Attributes
-    ----------
-    source : str
-        Where the arrays come from, in words for figures and reports, e.g. ``olshausen (cache)``.
-    """
+    """Anything with arrays to learn from."""
 
     source: str
+    """Where the arrays come from, in words for figures and reports, e.g. ``olshausen (cache)``."""
 
     @property
     @abstractmethod

@@ -15,14 +15,9 @@ MEAN_VARIANCE = 0.1
 
 
 def whiten(pictures: Sequence[Float[np.ndarray, "_ _"]]) -> list[Float[np.ndarray, "_ _"]]:
-    """Whiten every picture, then scale all of them by one factor to a mean variance of 0.1.
+    """Whiten grayscale `pictures`, none constant, then scale all by one factor to a mean variance of 0.1.
 
     One common factor keeps the pictures' contrasts relative to each other.
-
-    Parameters
-    ----------
-    pictures : sequence of arrays (height, width)
-        Grayscale pictures, none of them constant.
     """
     filtered = [whitening_filter(picture) for picture in pictures]
     factor = np.sqrt(MEAN_VARIANCE / np.mean([picture.var() for picture in filtered]))

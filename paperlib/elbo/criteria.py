@@ -19,20 +19,11 @@ from paperlib.system.validation import check_positive
 
 @dataclass(frozen=True)
 class Criterion:
-    """What `check_criterion` found at P points, for K learned parameters and L natural parameters.
+    """What `check_criterion` found at P points, for K learned parameters and L = `n_natural` natural ones.
 
-    Parameters
-    ----------
-    residual : tensor (P,)
-        ‖η − Jβ‖ / ‖η‖ at each point, between 0 and 1; 0 where η = 0.
-    rank : tensor (P,)
-        Rank of the Jacobian J at each point.
-    beta : tensor (P, K)
-        The β of least squares at each point, one of them where several fit equally well.
-    n_natural : int
-        L.
-    tolerance : float
-        The residual up to which η counts as a combination of the columns of J.
+    At each point `residual` is ‖η − Jβ‖ / ‖η‖, from 0 (also where η = 0) to 1, `rank` that of the Jacobian
+    J, and `beta` (P, K) the β of least squares, one of them where several fit equally well.  Up to a residual
+    of `tolerance` η counts as a combination of the columns of J.
     """
 
     residual: Float[Tensor, " P"]

@@ -24,13 +24,7 @@ GAP_COLOR = "#8fb3cc"  # between fields: no gray, so that a field's white and bl
 def plot_fields(
     dictionary: Float[Tensor, "D H"], patch_shape: tuple[int, int], title: str | None = None
 ) -> Figure:
-    """Mosaic of the dictionary's columns as pictures, each scaled to its largest magnitude, gray at zero.
-
-    Raises
-    ------
-    InputError
-        If D is not the number of pixels of a patch.
-    """
+    """Mosaic of the dictionary's columns as pictures, each scaled to its largest magnitude, gray at zero."""
     mosaic = make_mosaic(dictionary, patch_shape)
     figure = new_figure(6, 6 * mosaic.shape[0] / mosaic.shape[1])
     draw_mosaic(figure.subplots(), mosaic, title)
@@ -42,13 +36,7 @@ def compare_columns(
     patch_shape: tuple[int, int],
     title: str | None = None,
 ) -> Figure:
-    """Mosaics of the columns of several matrices, dictionaries or data, side by side and in the order given.
-
-    Raises
-    ------
-    InputError
-        If D is not the number of pixels of a patch.
-    """
+    """Mosaics of the columns of several `matrices`, dictionaries or data, side by side in the order given."""
     mosaics = {label: make_mosaic(matrix, patch_shape) for label, matrix in matrices.items()}
     heights = [mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics.values()]
     figure = new_figure(9, 0.4 + 9 / len(mosaics) * max(heights))
@@ -65,7 +53,7 @@ def sorted_fields(model: SparseCodingModel) -> Tensor:
 
 
 def make_mosaic(dictionary: Tensor | np.ndarray, patch_shape: tuple[int, int]) -> np.ndarray:
-    """Pictures of all columns in one array, with NaN between them."""
+    """Pictures of all columns in one array, NaN between them; InputError if they are not of that size."""
     height, width = patch_shape
     dictionary = torch.as_tensor(dictionary)
     if dictionary.shape[0] != height * width:

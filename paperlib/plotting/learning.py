@@ -37,16 +37,11 @@ def plot_history(
     histories : mapping
         Label → histories (of several seeds) as in `FitResult.history`.
     quantities : mapping
-        Key of the history's rows → label of the panel's vertical axis.
+        Key of the history's rows, which all must have it → label of the panel's vertical axis.
     x : {"step", "seconds"}
         What to draw over.
     lowest : float, optional
         Lower end of the vertical axes, to leave out a long climb.
-
-    Raises
-    ------
-    InputError
-        If `x` is none of the two, or a row lacks a quantity.
     """
     if x not in X_LABELS:
         raise InputError(f"A history can be drawn over {' or '.join(X_LABELS)}, not over {x!r}.")

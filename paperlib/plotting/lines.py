@@ -17,18 +17,8 @@ from paperlib.plotting.style import new_figure, styled
 class Panel:
     """One panel of `plot_lines`.
 
-    Parameters
-    ----------
-    x : values
-        What all lines are over.
-    lines : mapping
-        Label → values, or a function whose value at each `x` is drawn.
-    xlabel, ylabel : str
-        What the axes are.
-    mark : float, optional
-        A value of `x` to mark.
-    xscale, yscale, ylim
-        As matplotlib's axes have them.
+    `lines` has values by label, one at each `x`, or functions of it; `mark` is a value of `x` to mark.  The
+    others, `xlabel`, `ylabel`, `xscale`, `yscale` and `ylim`, are as matplotlib's axes have them.
     """
 
     x: Any

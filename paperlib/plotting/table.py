@@ -10,12 +10,7 @@ from dataclasses import dataclass
 class Table:
     """A table of texts, which may hold Markdown and formulas; notebooks show it as a table of the page.
 
-    Parameters
-    ----------
-    head : sequence of str
-        The columns' names.
-    rows : sequence of sequences
-        As many entries each.
+    `head` has the columns' names, and each of the `rows` as many entries.
     """
 
     head: Sequence[str]

@@ -43,18 +43,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of a paper.
+    """A claim that a paper makes in a `section`, in our `words`.
 
-    Parameters
-    ----------
-    anchor : str
-        Label of the place that shows it, on the page whose records it is judged by.
-    section : str
-        Where the paper makes it.
-    words : str
-        The claim, in our words.
-    judge : callable
-        Groups of the page's records → `Finding`; raises `NotRun` where some are missing.
+    `anchor` is the label of the place that shows it, on the page whose records it is judged by; `judge` takes
+    `Groups` of these and returns a `Finding`, or raises `NotRun` where some are missing.
     """
 
     anchor: str

@@ -102,14 +102,10 @@ class Results:
             as that, too; returns an `Outcome` that depends on nothing else.  It is in a module; what
             `functools.partial` has given it says the configuration, too.
         configs : mapping
-            Name of the record, which is its file's name → configuration, plain values only.
+            Name of the record, which must do as its file's name, too → configuration, plain values only.
         source : Source, optional
-            The data that all of them use, such as images.
-
-        Raises
-        ------
-        InputError
-            If the experiment needs data and there are none, or a name cannot be a file's.
+            The data that all of them use, such as images; InputError if the experiment uses none, or there
+            are none.
         """
         if (_data_parameter(experiment) is None) != (source is None):
             raise InputError(f"{_name(experiment)} and its data do not fit: give images where it uses them.")

@@ -24,16 +24,8 @@ L = TypeVar("L", bound="LinearGaussian")
 class LinearStatistics(Statistics):
     """Sums over data points, with y = (z, 1) so that the mean is one more column of the loadings.
 
-    Parameters
-    ----------
-    squares : tensor (D,)
-        Σ x².
-    cross : tensor (D, H + 1)
-        Σ x E_q[y]ᵀ.
-    moments : tensor (H + 1, H + 1)
-        Σ E_q[yyᵀ]; its last entry is N.
-    entropy : tensor ()
-        Σ H[q].
+    `squares` Σ x² (D,), `cross` Σ x E_q[y]ᵀ (D, H + 1), `moments` Σ E_q[yyᵀ] (H + 1, H + 1), whose last entry
+    is N, and `entropy` Σ H[q] ().
     """
 
     squares: Float[Tensor, " D"]
