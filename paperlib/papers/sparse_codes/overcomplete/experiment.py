@@ -46,9 +46,9 @@ KEPT = ("step", "phase", "elbo", "prior_weight")
 def learn_overcomplete(
     *,
     images: Images,
+    seed: int,
     first_gamma: float,
     last_gamma: float,
-    seed: int,
     patch_size: int,
     n_patches: int,
     n_latents: int,
@@ -62,10 +62,10 @@ def learn_overcomplete(
     ----------
     images : Images
         Where patches come from.
-    first_gamma, last_gamma : float
-        Weight of the prior's entropy in the first epoch, and from the middle one on (`falling_weights`).
     seed : int
         Of the patches, the first dictionary and the order of visits.
+    first_gamma, last_gamma : float
+        Weight of the prior's entropy in the first epoch, and from the middle one on (`falling_weights`).
     patch_size, n_patches, n_latents, n_epochs, n_test : int
         Side of a patch, N, H, passes, and patches to judge on.
     polish : int
