@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paperlib.elbo.posteriors import FAMILIES, DiagonalGaussian, GaussianPosterior, check_start
+from paperlib.elbo.posteriors import FAMILIES, DiagonalGaussian, GaussianPosterior, Posterior, check_start
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.inference.diagonal import cold_start
 from paperlib.models.sparse_coding.inference.scales import unit_near
@@ -49,8 +49,8 @@ def infer_lbfgs(
     weights : EntropyWeights, optional
         Annealing (Eq. 17).
     start : GaussianPosterior, optional
-        Where to start, of the same family; if not given, richer ones than diagonal start from the best
-        diagonal ones, so that they never end below.
+        Where to start, of the same family.  If not given, richer ones than diagonal that end below the best
+        diagonal ones are climbed to from there.
     max_iterations, history : int
         Of L-BFGS; 100 and 20 are the paper's.
 
@@ -80,7 +80,7 @@ def infer_lbfgs(
             return entropy_elbo(stats, weights)
         return classical_elbo(stats, model.prior_scales, model.noise_variance)
 
-    def climbed(start: GaussianPosterior) -> GaussianPosterior:
+    def climbed(start: Posterior) -> Posterior:
         free = [parameter.detach().contiguous().clone().requires_grad_() for parameter in start.to_free()]
         climb(make_optimizer(free, max_iterations, history),
               lambda: len(data) * objective(type(start).from_free(free)))  # fmt: skip
@@ -88,10 +88,10 @@ def infer_lbfgs(
 
     if start is not None:
         return climbed(start.scaled(1 / unit)).scaled(unit)
-    posterior = climbed(first_posterior(data, model))
-    if family != "diagonal":
-        marginals = DiagonalGaussian(posterior.mean, posterior.std)
-        posterior = climbed(FAMILIES[family].from_marginals(marginals, dictionary.T @ dictionary))
+    first, gram = first_posterior(data, model), dictionary.T @ dictionary
+    posterior = climbed(FAMILIES[family].from_marginals(first, gram))
+    if family != "diagonal" and objective(posterior) < objective(best := climbed(first)):
+        posterior = climbed(FAMILIES[family].from_marginals(best, gram))
     return posterior.scaled(unit)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from itertools import repeat
 from operator import add
 
@@ -13,6 +13,7 @@ from paperlib.elbo.posteriors import FAMILIES, DiagonalGaussian, GaussianPosteri
 from paperlib.models.sparse_coding.inference.families import STEPWISE, e_step
 from paperlib.models.sparse_coding.inference.scales import alternate, closed_form_scales, initial_scales
 from paperlib.models.sparse_coding.model import SparseCodingModel, check_unit_columns
+from paperlib.models.sparse_coding.objectives import entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 from paperlib.system.parallel import map_threads
 from paperlib.system.validation import check_positive, check_training_data
@@ -39,8 +40,8 @@ def fit_posterior(
     family : {"diagonal", "low-rank", "full"}
         Covariance of the posteriors.
     start : GaussianPosterior, optional
-        Where to start; any family for full covariances, else the same one.  Low-rank ones start from the
-        best diagonal ones if not given.
+        Where to start; any family for full covariances, else the same one.  If not given, low-rank ones that
+        end below the best diagonal ones start from there.
     tolerance : float
         Gain of a round in nats a data point below which rounds end.
     max_rounds : int
@@ -65,12 +66,6 @@ def fit_posterior(
     check_positive(tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size)
     if start is not None and (family != "full" or len(start) != len(x)):  # full ones start from any family
         check_start(start, len(x), family)
-    if start is None and family not in STEPWISE:  # never below the best diagonal ones
-        best, _ = fit_posterior(
-            x, dictionary, tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size
-        )
-        marginals = DiagonalGaussian(best.mean, best.std)
-        start = FAMILIES[family].from_marginals(marginals, dictionary.T @ dictionary)
     batches = x.split(batch_size)
     posteriors: list[GaussianPosterior | None] = [None] * len(batches)
     scales = initial_scales(x, dictionary.shape[1])
@@ -89,4 +84,13 @@ def fit_posterior(
 
     model = SparseCodingModel.unchecked(dictionary, *scales)
     stats = alternate(improve, model, tolerance=tolerance, max_rounds=max_rounds)
+    if start is None and family not in STEPWISE:  # never below the best diagonal ones
+        again = partial(
+            fit_posterior, x, dictionary, tolerance=tolerance, max_rounds=max_rounds, batch_size=batch_size
+        )
+        best, of_best = again()
+        if entropy_elbo(stats) < entropy_elbo(of_best):
+            marginals = DiagonalGaussian(best.mean, best.std)
+            start = FAMILIES[family].from_marginals(marginals, dictionary.T @ dictionary)
+            return again(family, start=start)
     return concatenate([posterior for posterior in posteriors if posterior is not None]), stats
