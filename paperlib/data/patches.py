@@ -97,9 +97,7 @@ def _numbers(n: int, start: int) -> Int[np.ndarray, " n"]:
     return np.arange(start, start + n)
 
 
-def split_mix(
-    key: np.uint64, numbers: Int[np.ndarray, " n"] | Int[Tensor, " n"]
-) -> UInt64[np.ndarray, " n"]:
+def split_mix(key: np.uint64, numbers: Int[np.ndarray, " n"] | Int[Tensor, " n"]) -> UInt64[np.ndarray, " n"]:
     """Outputs of SplitMix64 (Steele, Lea & Flood 2014) with the given numbers, for the seed `key`."""
     z = key + (np.asarray(numbers).astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -22,18 +22,9 @@ class Encoder(nn.Module):
     """Network x → q(z) = N(ν, T) for one family of covariances.
 
     Data are divided by `unit` and posteriors multiplied by it: the network sees the same numbers whatever the
-    units of the data.
-
-    Parameters
-    ----------
-    n_features, n_latents : int
-        D and H.
-    family : {"diagonal", "low-rank", "full"}
-        T = diag(τ²), VVᵀ + diag(d²) with V of rank 5, or LLᵀ.
-    unit : tensor ()
-        A typical size of the data, such as their root mean square; parameters get its dtype and device.
-    generator : torch.Generator
-        CPU generator of the first weights.
+    units of the data.  The unit is a typical size of these, such as their root mean square; parameters get
+    its dtype and device.  The CPU `generator` draws the first weights; D is `n_features`, and the `family` is
+    "diagonal", T = diag(τ²), "low-rank", VVᵀ + diag(d²) with V of rank 5, or "full", LLᵀ.
     """
 
     unit: Tensor

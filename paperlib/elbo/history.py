@@ -21,24 +21,11 @@ from paperlib.elbo.terms import EntropyTerms, EntropyWeights
 class Snapshot:
     """What every trainer hands to its callback: where it is.
 
-    The tensors are those in use, which the next step changes: keep copies.
-
-    Parameters
-    ----------
-    step : int
-        Epochs, calls, restarts or batches done.
-    dictionary : tensor (D, H)
-        What would be the result if training ended here, with unit columns.
-    history : list of dict
-        All rows so far; empty where a trainer has none.
-    prior_scales, noise_variance : tensors (H,) and (), optional
-        Present λ and σ².
-    posterior : GaussianPosterior, optional
-        Present posteriors of the training data, in their order.
-    encoder : Encoder, optional
-        What infers posteriors instead.
-    state : object, optional
-        What training can go on from, with a method `to_dict`.
+    The tensors are those in use, which the next step changes: keep copies.  `step` counts the epochs, calls,
+    restarts or batches done, and `history` has all rows so far.  If training ended here, `dictionary`,
+    `prior_scales` and `noise_variance` would be the result.  There are either the `posterior` of the training
+    data, in their order, or an `encoder` that infers it, and what training can go on from is the `state`,
+    which has a method `to_dict`; what a trainer does not have is None.
     """
 
     step: int
@@ -57,18 +44,8 @@ Callback = Callable[[Snapshot], None]
 class Recorder:
     """Keeps the history of a training, its time and its progress bar.
 
-    Parameters
-    ----------
-    phase, unit : str
-        What the rows are that the bar counts, and one of them.
-    total : int
-        How many there will be.
-    rows : list of dict, optional
-        History of the training that goes on; new rows are added to this very list.
-    done : int
-        How many the bar starts with.
-    progress : bool
-        Whether to show the bar.
+    The bar counts the rows of one `phase`, a `unit` each, `done` of `total` at first.  A training that goes
+    on gives its history as `rows`; new ones are added to this very list.
     """
 
     def __init__(

@@ -71,15 +71,10 @@ class Record:
 class Results:
     """The records of one page at one profile.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        Where records are kept, by default what `make reproduce` says in PAPERLIB_RESULTS.  Without either
-        nothing is kept and everything is computed.
-    reuse : bool, optional
-        Take any record that is there for the same configuration and images, whatever code it came from and
-        wherever; by default what PAPERLIB_REUSE says.  Otherwise a record is taken only if this checkout
-        computed it with this very code, and nobody changed it since.
+    They are kept in `folder`, by default what `make reproduce` says in PAPERLIB_RESULTS; without either
+    nothing is kept and everything is computed.  A record is taken only if this checkout computed it with
+    this very code, and nobody changed it since; with `reuse`, by default what PAPERLIB_REUSE says, any is
+    that is there for the same configuration and images, whatever code it came from and wherever.
     """
 
     def __init__(self, folder: Path | None = None, *, reuse: bool | None = None):

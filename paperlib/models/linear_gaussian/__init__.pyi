@@ -1,2 +1,2 @@
-from .factor_analysis import FactorAnalysis as FactorAnalysis
+from .model import FactorAnalysis as FactorAnalysis
 from .ppca import PPCA as PPCA

@@ -1,4 +1,4 @@
-"""What PPCA and factor analysis share: all but the form of the noise."""
+"""Factor analysis, and what PPCA shares with it: all but the form of the noise."""
 
 from __future__ import annotations
 
@@ -166,6 +166,15 @@ class LinearGaussian(ExactModel[LinearStatistics, GaussianPosterior]):
 
     def temperature(self) -> dict[str, Tensor]:
         return {"prior_variances": -self.prior_variances, "noise": -self.noise}
+
+
+@dataclass(frozen=True)
+class FactorAnalysis(LinearGaussian):
+    """x | z ~ N(Wz + μ, diag ψ): `loadings` W, `mean` μ, `prior_variances` v of z and `noise` ψ (D,)."""
+
+    @staticmethod
+    def pooled(variances: Float[Tensor, " D"]) -> Float[Tensor, " D"]:
+        return variances
 
 
 def _log_normal(squares: Tensor, variances: Tensor) -> Tensor:

@@ -30,19 +30,9 @@ class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
 
     z_h ~ Laplace(0, λ_h),  x | z ~ N(W̃ z, σ² I),  ‖w̃_h‖ = 1.
 
-    Parameters
-    ----------
-    dictionary : tensor (D, H)
-        W̃, one unit-norm generative field a column.
-    prior_scales : tensor (H,)
-        λ > 0.
-    noise_variance : tensor ()
-        σ² > 0.
-
-    Raises
-    ------
-    InputError
-        If shapes disagree, a column is not of unit norm, or λ or σ² is not positive and finite.
+    Parameters are the `dictionary` W̃ (D, H), one generative field a column, `prior_scales` λ (H,) and
+    `noise_variance` σ² ().  Shapes that disagree, a column that is not of unit norm, and λ or σ² that is not
+    positive and finite are an InputError.
     """
 
     fitted_names: ClassVar[tuple[str, ...]] = ("prior_scales", "noise_variance")

@@ -21,16 +21,9 @@ from paperlib.models.sparse_coding.statistics import PosteriorStatistics
 class FitResult:
     """A trained model, judged on its training data with ONE λ and ONE σ².
 
-    Parameters
-    ----------
-    model : SparseCodingModel
-        Dictionary W̃ with the optimal λ and σ² of the whole training set (Theorem 2).
-    posterior : GaussianPosterior
-        Posteriors of the training data, N of them.
-    stats : PosteriorStatistics
-        Statistics of the training data under these posteriors; entropies and scales follow from them.
-    history : list of dict
-        One row an epoch (or L-BFGS call): at least `step`, `seconds` and `elbo`.
+    The `model` has the optimal λ and σ² of the whole training set (Theorem 2), `posterior` the training
+    data's N posteriors; entropies and scales follow from the `stats` of these.  `history` has one row an
+    epoch (or L-BFGS call), with at least `step`, `seconds` and `elbo`.
     """
 
     model: SparseCodingModel

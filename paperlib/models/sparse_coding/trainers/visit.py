@@ -22,14 +22,8 @@ from paperlib.system.parallel import map_threads
 class Visit(Statistics):
     """What the M-step needs of an E-step.
 
-    Parameters
-    ----------
-    stats : PosteriorStatistics
-        Sums of the posteriors, covariances included; they decide λ, σ² and the ELBO (Theorem 2).
-    gradient : tensor (D, H)
-        Σ (xνᵀ − W̃(ννᵀ + T)), which is σ² times the ELBO's gradient in W̃ at optimal posteriors.
-    usage : tensor (H,)
-        Σ E_q z_h², the curvature that each field has.
+    `stats` decide λ, σ² and the ELBO (Theorem 2).  `gradient` is Σ (xνᵀ − W̃(ννᵀ + T)), σ² times the ELBO's
+    gradient in W̃ at optimal posteriors, and `usage` Σ E_q z_h², the curvature that each field has.
     """
 
     stats: PosteriorStatistics
