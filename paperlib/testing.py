@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,7 +34,10 @@ class ModelContract(ABC):
         """Posteriors of data `x` that are no optimum."""
 
     def fit(self, x: Tensor, generator: torch.Generator) -> tuple[Model[Any, Any], Any]:
-        """Model learned from `x`, and posteriors at which it is stationary; by EM where they are exact."""
+        """Model learned from `x`, and posteriors at which it is stationary; by EM where they are exact.
+
+        Override it where EM ends at infinity, as with Bernoullis: `fitted` is stationary at any posteriors.
+        """
         model = self.random_model(generator)
         assert isinstance(model, ExactModel), "say how such a model is learned: override `fit`"
         return model.fit(x)
@@ -43,6 +47,8 @@ class ModelContract(ABC):
         generator = torch.Generator().manual_seed(seed)
         x, _ = self.random_model(generator).sample(N_POINTS, generator)
         model = self.random_model(generator)
+        unknown = {*model.fitted_names, *model.temperature()} - set(model.parameters)
+        assert not unknown, f"fitted_names or temperature() name {unknown}, which are no parameters"
         return model, x, self.random_posterior(model, x, generator)
 
     def random_direction(self, model: Model[Any, Any], seed: int) -> dict[str, Tensor]:
@@ -58,11 +64,10 @@ class ModelContract(ABC):
         whole = model.statistics(x, posterior)
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
         parts = [model.statistics(x[i], posterior[i]) for i in order.split([1, 12, 10, len(x) - 23])]
-        assert {tensor.dtype for tensor in whole.sums()} == {torch.float64}, "sums must be in float64"
         for total, factor in ((sum(parts), 1.0), (sum(parts[::-1]) * 0.25, 0.25)):
             for one, other in zip(total.sums(), whole.sums(), strict=True):
-                torch.testing.assert_close(one, factor * other, rtol=1e-10, atol=1e-10)
-            torch.testing.assert_close(model.elbo(total), model.elbo(whole), rtol=1e-10, atol=1e-10)
+                same(one, factor * other, "statistics() of parts must add up to those of all, in float64")
+            same(model.elbo(total), model.elbo(whole), "elbo() must be per data point")
 
     @seeds
     def test_fitted_parameters_are_stationary_and_the_others_stay(self, seed: int) -> None:
@@ -77,9 +82,10 @@ class ModelContract(ABC):
         assert value >= float(model.elbo(stats)), "the fitted parameters have a lower ELBO than random ones"
         for name, slope in zip(leaves, torch.autograd.grad(elbo, list(leaves.values())), strict=True):
             largest = float(slope.abs().max() * fitted.parameters[name].abs().max())
-            assert largest < 1e-8 * (1 + abs(value)), f"{name} is not stationary: its gradient is {slope}"
+            assert largest < 1e-8 * (1 + abs(value)), f"fitted() leaves {name} a gradient of elbo(): {slope}"
         for name in set(model.parameters) - set(leaves):
-            assert torch.equal(fitted.parameters[name], model.parameters[name])
+            stays = torch.equal(fitted.parameters[name], model.parameters[name])
+            assert stays, f"fitted() changes {name}, which fitted_names lacks"
 
     @seeds
     def test_the_gap_is_the_derivative_along_the_temperature_everywhere(self, seed: int) -> None:
@@ -87,7 +93,8 @@ class ModelContract(ABC):
         found = gap(*self.problem(seed))
         scale = float(found.elbo.abs() + found.terms.elbo.abs())
         assert abs(found.difference) > 1e-6 * scale, "the problem is no test: its gap is 0"
-        torch.testing.assert_close(found.difference, found.derivative, rtol=0, atol=1e-10 * scale)
+        what = "elbo() - entropies() must be the derivative along temperature(); one of the three is wrong"
+        same(found.difference, found.derivative, what, 1e-10 * scale)
 
     def test_the_gap_is_zero_at_a_stationary_point(self) -> None:
         """What is learned has an ELBO that is its entropy sum."""
@@ -110,7 +117,7 @@ class ModelContract(ABC):
             torch.autograd.grad(moving.log_joint(*batch).mean(), list(leaves.values())) for batch in batches
         ]
         for name, slope in zip(leaves, zip(*slopes, strict=True), strict=True):
-            within_errors(torch.stack(slope), 0.0, f"E ∂log p/∂{name}")
+            within_errors(torch.stack(slope), 0.0, f"sample() and log_joint() differ: E ∂log p/∂{name}")
 
     @seeds
     def test_the_density_is_normalized_along_the_temperature(self, seed: int) -> None:
@@ -120,7 +127,7 @@ class ModelContract(ABC):
         steps = self.random_direction(model, seed)
         other = model.replace(**{name: model.parameters[name] + step for name, step in steps.items()})
         ratio = (other.log_joint(x, z) - model.log_joint(x, z)).exp()
-        within_errors(ratio, 1.0, "E p_θ'/p_θ")
+        within_errors(ratio, 1.0, "log_joint() is not normalized: E p_θ'/p_θ")
 
     @seeds
     def test_the_elbo_is_that_of_samples(self, seed: int) -> None:
@@ -131,8 +138,9 @@ class ModelContract(ABC):
         log_joint = model.log_joint(x, z)
         assert log_joint.shape == z.shape[:2], "log_joint must take several latents of each data point"
         entropy = posterior.entropy().mean()
-        within_errors(log_joint.mean(1) + entropy, float(model.elbo(stats)), "ELBO")
-        torch.testing.assert_close(model.entropies(stats).posterior, entropy)
+        elbo = float(model.elbo(stats))
+        within_errors(log_joint.mean(1) + entropy, elbo, "elbo() and log_joint() differ: E log_joint + H[q]")
+        same(model.entropies(stats).posterior, entropy, "entropies().posterior must be the mean of H[q]")
 
     def test_parameters_can_be_replaced(self) -> None:
         """Replacing parameters by themselves changes nothing, by others only these."""
@@ -147,15 +155,25 @@ class ModelContract(ABC):
     def test_bad_input_is_refused(self) -> None:
         """Unknown names, values that are not finite and sizes that do not fit raise InputError."""
         model, x, posterior = self.problem(0)
-        with pytest.raises(InputError):
-            model.replace(no_such_parameter=torch.ones(()))
-        for name, tensor in model.parameters.items():
-            with pytest.raises(InputError):
-                model.replace(**{name: torch.full_like(tensor, torch.nan)})
-        with pytest.raises(InputError):
-            model.statistics(x[:-1], posterior)
-        with pytest.raises(InputError):
-            model.statistics(x[:, :-1], posterior)
+        bad = {name: torch.full_like(tensor, torch.nan) for name, tensor in model.parameters.items()}
+        for name, tensor in {"no_such_parameter": torch.ones(()), **bad}.items():
+            refused(f"a model with {name} = {tensor.flatten()[0]}", lambda: model.replace(**{name: tensor}))  # noqa: B023
+        refused("statistics() of other data than posteriors", lambda: model.statistics(x[:-1], posterior))
+        refused("statistics() of data of another dimension", lambda: model.statistics(x[:, :-1], posterior))
+
+
+def same(one: Tensor, other: Tensor, what: str, tolerance: float = 1e-10) -> None:
+    """Fail with `what` must hold unless `one` and `other` are equal but for a `tolerance`."""
+    torch.testing.assert_close(one, other, rtol=1e-10, atol=tolerance, msg=lambda text: f"{what}. {text}")
+
+
+def refused(what: str, call: Callable[[], Any]) -> None:
+    """Fail unless `call`, of `what`, raises InputError."""
+    try:
+        call()
+    except InputError:
+        return
+    pytest.fail(f"{what} must raise InputError")
 
 
 def within_errors(draws: Tensor, expected: float, what: str) -> None:

@@ -249,13 +249,20 @@ def test_the_expected_time_is_that_of_longest_first():
     ("arguments", "message"),
     [
         ({"profile": "huge"}, r"^Unknown profile 'huge'; choose one of smoke, laptop, paper\.$"),
-        ({"only": ["third", "first"]}, r"^Unknown notebook third: choose from first, second\.$"),
+        ({"only": ["third", "first"]}, r"^Unknown notebook third: choose from first, second, or add it"),
         ({"jobs": 0}, r"^JOBS must be at least 1, but is 0\.$"),
     ],
 )
 def test_bad_arguments_are_named(project, arguments, message):
     with pytest.raises(InputError, match=message):
         reproduce(project, echo=pytest.fail, **{"profile": "smoke", **arguments})
+
+
+def test_a_page_that_the_table_of_contents_lacks_is_named(project):
+    toc = {"format": "jb-book", "root": "book/intro", "chapters": [{"file": "book/first"}]}
+    (project / "_toc.yml").write_text(yaml.safe_dump(toc))
+    with pytest.raises(InputError, match=r"second, which _toc\.yml does not list"):
+        reproduce(project, profile="smoke", only=["second"], echo=pytest.fail)
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def plan(
     sources = find_notebooks(root, only)
     if missing := sorted(set(sources) - set(entries)):
         raise InputError(f"book/profiles.yml has no entry for {', '.join(missing)}: add one.")
-    if not only and (missing := sorted(set(entries) - set(sources))):
-        raise InputError(f"book/profiles.yml names {', '.join(missing)}, not a notebook in _toc.yml.")
+    if missing := sorted(set(only or entries) - set(sources)):
+        raise InputError(f"book/profiles.yml names {', '.join(missing)}, which _toc.yml does not list.")
 
     choose = cache(partial(choose_data, root, images, download=download))
     shared = {"environment": sha256((root / "constraints.txt").read_bytes())}
@@ -60,7 +60,8 @@ def find_key(name: str, keys: Sequence[str]) -> str:
     if len(found) > 1:
         raise InputError(f"{name} could be {' or '.join(found)}: name it in full.")
     if not found:
-        raise InputError(f"Unknown notebook {name}: choose from {', '.join(keys)}.")
+        known = ", ".join(keys)
+        raise InputError(f"Unknown notebook {name}: choose from {known}, or add it to book/profiles.yml.")
     return found[0]
 
 

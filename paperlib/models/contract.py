@@ -121,7 +121,8 @@ class ExactModel(Model[S, Q]):
         Raises
         ------
         InputError
-            If data are not those of such a model or a number is not positive.
+            If data are not those of such a model, a number is not positive, or EM ends at infinity or at a
+            variance of 0, which the model refuses: start elsewhere, or give it more data.
         FloatingPointError
             If learning leaves the finite numbers.
         """

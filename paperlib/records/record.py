@@ -106,7 +106,7 @@ class Results:
             raise InputError(f"{_name(experiment)} and its data do not fit: give images where it uses them.")
         if wrong := [name for name in configs if Path(name).name != name or name.startswith(".")]:
             raise InputError(f"{wrong[0]!r} cannot be the name of a record's file.")
-        plain = {name: json.loads(json.dumps(config)) for name, config in configs.items()}
+        plain = {name: _plain(experiment, config) for name, config in configs.items()}
         found = {name: self._find(name, experiment, config, source) for name, config in plain.items()}
         missing = [name for name, record in found.items() if record is None]
         workers = min(int(os.environ.get("PAPERLIB_WORKERS", "1")), max(len(missing), 1))
@@ -142,7 +142,7 @@ class Results:
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
         arrays = {key: np.asarray(value, dtype=np.float16) for key, value in outcome.arrays.items()}
-        numbers = json.loads(json.dumps(outcome.numbers, allow_nan=False))
+        numbers = _plain(experiment, outcome.numbers)
         record = Record(config, numbers, arrays, origin)
         if self.folder is not None:
             path = self.folder / f"{name}.json"
@@ -222,6 +222,16 @@ def write_record(path: Path, record: Record) -> None:
 
 def _function(experiment: Callable[..., Outcome]) -> Callable[..., Outcome]:
     return experiment.func if isinstance(experiment, partial) else experiment
+
+
+def _plain(experiment: Callable, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Configuration or numbers of an `experiment` as a record's file gives them back."""
+    for key, value in values.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{key} of {_name(experiment)} is {value!r}; JSON cannot hold it.") from error
+    return json.loads(json.dumps(values))
 
 
 def _name(experiment: Callable[..., Outcome]) -> str:
