@@ -3,8 +3,9 @@
 `paperlib.elbo` holds entropies, posteriors and annealing, `paperlib.data` what is learned from,
 `paperlib.models` the generative models with their inference and learning, `paperlib.plotting` figures and
 tables, `paperlib.records` and `paperlib.runs` results with their provenance, `paperlib.papers` each paper's
-experiments and claims, `paperlib.book` the pages.  The names below are what most programs need; each is
-imported when it is first used.
+experiments and claims, `paperlib.book` the pages, `paperlib.cli` the command, `paperlib.testing` what a
+model's tests inherit, and `paperlib.system` what all of them use.  The names below are what most programs
+need; each is imported when it is first used.
 """
 
 import sys
