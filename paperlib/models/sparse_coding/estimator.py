@@ -174,11 +174,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return self
 
     def transform(self, X: object) -> np.ndarray:
-        """Codes of data: the posterior means ν, array (n_samples, n_components).
-
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
+        """Codes of data `X` (n_samples, n_features): the posterior means ν, array (n_samples, n_components).
 
         Raises
         ------
@@ -188,11 +184,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return self.posterior(X).mean.numpy()
 
     def inverse_transform(self, Z: object) -> np.ndarray:
-        """Mean of the data that have these codes, W̃z (Eq. 5): array (n_samples, n_features).
-
-        Parameters
-        ----------
-        Z : array-like (n_samples, n_components)
+        """Mean of data with codes `Z` (n_samples, n_components), W̃z (Eq. 5): array (n_samples, n_features).
 
         Raises
         ------
@@ -209,11 +201,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return codes @ self.components_
 
     def posterior(self, X: object) -> DiagonalGaussian:
-        """Optimal diagonal posteriors (Eq. 4) at the fitted dictionary, λ and σ², as paperlib's tensors.
-
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
+        """Optimal diagonal posteriors (Eq. 4) of data `X` (n_samples, n_features) for the fitted model.
 
         Returns
         -------
@@ -229,34 +217,19 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return _posterior(self._to_tensor(X, reset=False), self._model()).scaled(self._unit)
 
     def score_samples(self, X: object) -> np.ndarray:
-        """ELBO of each data point at the fitted λ and σ² (Eq. 4): nats, float64 array (n_samples,).
+        """ELBO of each data point of `X` (n_samples, n_features) at the fitted λ and σ² (Eq. 4), in nats.
 
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
-
-        Raises
-        ------
-        ValueError
-            As in `transform`.
+        Returns
+        -------
+        array (n_samples,)
+            In float64.  Raises as `transform` does.
         """
         check_is_fitted(self, "components_")
         x, model = self._to_tensor(X, reset=False), self._model()
         return elbo_of_points(model, x, _posterior(x, model)).numpy() - x.shape[1] * math.log(self._unit)
 
     def score(self, X: object, y: object = None) -> float:
-        """Mean ELBO of data at the fitted λ and σ² (Eq. 4), in nats a data point.
-
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
-        y : None
-
-        Raises
-        ------
-        ValueError
-            As in `transform`.
-        """
+        """Mean ELBO of data `X` at the fitted λ and σ² (Eq. 4), in nats a data point; `y` is ignored."""
         return float(self.score_samples(X).mean())
 
     def __sklearn_tags__(self) -> Tags:

@@ -35,10 +35,8 @@ def infer_diagonal(
 
     Parameters
     ----------
-    x : tensor (N, D)
-        Data.
-    model : SparseCodingModel
-        W̃, λ and σ², which annealing changes (`SparseCodingModel.annealed`).
+    x, model : tensor (N, D), SparseCodingModel
+        Data, and W̃, λ and σ², which annealing changes (`SparseCodingModel.annealed`).
     start : DiagonalGaussian, optional
         Where to start; `cold_start` if not given.
     n_steps : int
