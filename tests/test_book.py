@@ -285,7 +285,7 @@ def test_pages_and_profiles_that_do_not_match_are_refused(project):
     entries = yaml.safe_load(profiles.read_text())
     for broken, message in [
         ({"first": entries["first"]}, "no entry for second"),
-        ({**entries, "third": entries["first"]}, "names third, not a notebook"),
+        ({**entries, "third": entries["first"]}, "names third, which _toc.yml does not list"),
         ({**entries, "second": {**entries["second"], "quick": {}}}, "unknown key quick"),
         ({**entries, "second": {**entries["second"], "paper": {}}}, "paper needs minutes and parameters"),
     ]:
