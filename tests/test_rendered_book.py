@@ -195,7 +195,7 @@ FOCUSED = """
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_keyboard_reaches_the_text_first_and_shows_where_it_is(browser, look):
     browser.look(**LOOKS[look])
-    browser.open((HTML / "book" / "theorem2.html").as_uri())
+    browser.open((HTML / "book" / "sparse_codes" / "theorem2.html").as_uri())
     browser.run(STILL)
     browser.press("Tab")
     skip = browser.run(FOCUSED)
@@ -221,7 +221,7 @@ def test_the_search_opens_and_closes_by_keyboard(browser):
 
 
 def test_the_search_finds_pages_and_functions_without_a_network(browser):
-    for words, expected in {"softened": "theorem2.html", "entropy_elbo": "api/model.html"}.items():
+    for words, expected in {"softened": "theorem2.html", "entropy_elbo": "api/sparse_coding.html"}.items():
         browser.open(f"{(HTML / 'search.html').as_uri()}?q={words}")
         found = browser.run("""
           new Promise((done) => {
