@@ -1,0 +1,5 @@
+"""Exponential families, one small class each: one code learns whatever is made of them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,16 @@
+from .continuous import Beta as Beta
+from .continuous import Exponential as Exponential
+from .continuous import Gamma as Gamma
+from .continuous import GammaShape as GammaShape
+from .continuous import Laplace as Laplace
+from .continuous import LogNormal as LogNormal
+from .continuous import LogNormalLocation as LogNormalLocation
+from .continuous import Normal as Normal
+from .continuous import Rayleigh as Rayleigh
+from .counts import Binomial as Binomial
+from .counts import NegativeBinomial as NegativeBinomial
+from .counts import Poisson as Poisson
+from .discrete import Bernoulli as Bernoulli
+from .discrete import Categorical as Categorical
+from .discrete import Geometric as Geometric
+from .family import Family as Family
