@@ -13,7 +13,7 @@ from paperlib.elbo.posteriors import FAMILIES
 from paperlib.models.sparse_coding.trainers.em_step import TREATMENTS
 
 
-@pytest.mark.parametrize("arguments", [[], ["train"], ["score"], ["reproduce"], ["data", "info"]])
+@pytest.mark.parametrize("arguments", [[], ["train"], ["score"], ["sums"], ["reproduce"], ["data", "info"]])
 def test_help_imports_nothing_slow(arguments):
     script = f"""
 import sys

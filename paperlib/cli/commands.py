@@ -1,4 +1,4 @@
-"""The command `paperlib`: train, score, reproduce, data.
+"""The command `paperlib`: train, score, sums, reproduce, data.
 
 Bad input ends any command with one line on standard error and exit status 2. What takes long to import,
 PyTorch above all, is imported by the commands that need it, when they run.
@@ -15,6 +15,7 @@ import click
 from paperlib.cli.data import data
 from paperlib.cli.reproduce import reproduce
 from paperlib.cli.score import score_command
+from paperlib.cli.sums import sums
 from paperlib.cli.train import train
 from paperlib.system.errors import InputError
 
@@ -30,8 +31,8 @@ class OneLineErrors(click.Group):
             context.exit(2)
 
 
-@click.group(cls=OneLineErrors, commands=[train, score_command, reproduce, data])
+@click.group(cls=OneLineErrors, commands=[train, score_command, sums, reproduce, data])
 @click.version_option(package_name="paperlib")
 def main() -> None:
-    """Sparse coding with entropy-based ELBOs."""
+    """Sparse coding with entropy-based ELBOs, and other models whose ELBO becomes a sum of entropies."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)

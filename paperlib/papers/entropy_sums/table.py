@@ -1,0 +1,9 @@
+"""The table of all models: every topic's rows, computed."""
+
+from __future__ import annotations
+
+from paperlib.papers.entropy_sums.linear_gaussian import rows as linear_gaussian
+from paperlib.papers.entropy_sums.rows import Rows
+
+TOPICS = (linear_gaussian,)
+ROWS: Rows = {name: row for topic in TOPICS for name, row in topic.ROWS.items()}
