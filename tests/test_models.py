@@ -8,13 +8,22 @@ import numpy as np
 import torch
 from problems import random_dictionary, random_posterior
 
+from paperlib.elbo.categorical import Categorical
 from paperlib.models import MODELS
+from paperlib.models.exponential_families import Gamma, Poisson
 from paperlib.models.linear_gaussian import PPCA, FactorAnalysis
+from paperlib.models.mixtures import (
+    FamilyMixture,
+    FullGaussianMixture,
+    IsotropicGaussianMixture,
+    SharedGaussianMixture,
+    kmeans_classes,
+)
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.testing import ModelContract
 
-D, H = 5, 2
+D, H, C = 5, 2, 3
 
 
 def seeded(generator: torch.Generator) -> np.random.Generator:
@@ -52,6 +61,47 @@ class TestFactorAnalysis(TestPPCA):
     def random_model(self, generator):
         model = super().random_model(generator)
         return FactorAnalysis(*list(model.parameters.values())[:-1], uniform(D, generator=generator))
+
+
+class TestFullGaussianMixture(ModelContract):
+    kind, learn_weights = FullGaussianMixture, True
+
+    def random_model(self, generator):
+        numbers = torch.randn(C, D + 1, generator=generator, dtype=torch.float64)
+        factors = torch.randn(C, D, 2 * D, generator=generator, dtype=torch.float64) / D**0.5
+        covariance = self.kind.pooled(factors @ factors.mT, torch.full((C,), 1 / C).double())
+        return self.kind(numbers[:, 0] if self.learn_weights else None, 2 * numbers[:, 1:], covariance)
+
+    def random_posterior(self, model, x, generator):
+        return Categorical(torch.randn(len(x), C, generator=generator, dtype=torch.float64).softmax(1))
+
+    def fit(self, x, generator):
+        classes = kmeans_classes(x, C)
+        return self.kind.from_classes(x, classes, self.learn_weights).fit(x, tolerance=1e-3)
+
+
+class TestSharedGaussianMixture(TestFullGaussianMixture):
+    kind = SharedGaussianMixture
+
+
+class TestIsotropicGaussianMixtureOfEqualWeights(TestFullGaussianMixture):
+    kind, learn_weights = IsotropicGaussianMixture, False
+
+
+class TestGammaMixture(TestFullGaussianMixture):
+    family, directions = Gamma(), (0.5, -1.5)
+
+    def random_model(self, generator):
+        factors = uniform(C, D, len(self.directions), generator=generator)
+        natural = factors * torch.tensor(self.directions, dtype=torch.float64)
+        return FamilyMixture(uniform(C, generator=generator), natural, self.family)
+
+    def fit(self, x, generator):
+        return FamilyMixture.from_classes(x, kmeans_classes(x, C), self.family).fit(x, tolerance=1e-3)
+
+
+class TestPoissonMixture(TestGammaMixture):
+    family, directions = Poisson(), (1.5,)
 
 
 def contracts(base: type) -> list[type]:

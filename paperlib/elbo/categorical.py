@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paperlib.system.errors import InputError
+from paperlib.system.validation import check_counts
+
 
 @dataclass(frozen=True)
 class Categorical:
@@ -25,6 +28,19 @@ class Categorical:
     def entropy(self) -> Float[Tensor, " N"]:
         """H[q] of each data point, in nats."""
         return torch.special.entr(self.probabilities).sum(-1)
+
+    def truncated(self, n_kept: int) -> Categorical:
+        """Those on the `n_kept` most probable classes of each data point alone, renormalized; 1: hard ones.
+
+        Of all posteriors on so many classes they have the highest ELBO where these ones are exact.
+        """
+        n_classes = self.probabilities.shape[1]
+        check_counts(n_kept=n_kept)
+        if n_kept > n_classes:
+            raise InputError(f"Of {n_classes} classes at most as many can be kept, not {n_kept}.")
+        highest, kept = self.probabilities.topk(n_kept, dim=1)
+        shares = highest / highest.sum(1, keepdim=True)
+        return Categorical(torch.zeros_like(self.probabilities).scatter(1, kept, shares))
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Float[Tensor, "S N C"]:
         """Draw `n_samples` classes of each data point, one-hot."""

@@ -4,4 +4,8 @@ MODELS = {
     "sparse coding": "paperlib.models.sparse_coding.model:SparseCodingModel",
     "PPCA": "paperlib.models.linear_gaussian:PPCA",
     "factor analysis": "paperlib.models.linear_gaussian:FactorAnalysis",
+    "Gaussian mixture": "paperlib.models.mixtures:FullGaussianMixture",
+    "Gaussian mixture, shared covariance": "paperlib.models.mixtures:SharedGaussianMixture",
+    "Gaussian mixture, one variance": "paperlib.models.mixtures:IsotropicGaussianMixture",
+    "mixture of an exponential family": "paperlib.models.mixtures:FamilyMixture",
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -45,10 +45,13 @@ class Model(ABC, Generic[S, Q]):
 
     A model is a frozen dataclass; its tensors are its parameters, other fields what is not learned.  It
     refuses bad values when it is made, and `log_joint` is a normalized density for all parameters near its
-    own.  `fitted_names` are those that `fitted` has in closed form.
+    own.
     """
 
-    fitted_names: ClassVar[tuple[str, ...]]
+    @property
+    @abstractmethod
+    def fitted_names(self) -> tuple[str, ...]:
+        """Names of the parameters that `fitted` has in closed form; a class variable if they are fixed."""
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -108,10 +111,18 @@ class ExactModel(Model[S, Q]):
         """Mean of log p(x) over data `x` (N, …), in nats."""
         return self.elbo(self.statistics(x, self.posterior(x)))
 
-    def fit(self: T, x: Tensor, tolerance: float = 1e-10, max_rounds: int = 10_000) -> tuple[T, Any]:
+    def fit(
+        self: T,
+        x: Tensor,
+        tolerance: float = 1e-10,
+        max_rounds: int = 10_000,
+        restrict: Callable[[Any], Any] = lambda posterior: posterior,
+    ) -> tuple[T, Any]:
         """EM on data `x` (N, …) from this model's parameters on.
 
-        It ends with a round that gains less than `tolerance` nats a data point, or after `max_rounds`.
+        It ends with a round that gains less than `tolerance` nats a data point, or after `max_rounds`.  For
+        posteriors of another family `restrict` has the best of it in place of the exact ones, as
+        `Categorical.truncated` does.
 
         Returns
         -------
@@ -129,7 +140,7 @@ class ExactModel(Model[S, Q]):
         check_positive(tolerance=tolerance, max_rounds=max_rounds)
         model, before = self, -torch.inf
         for _ in range(max_rounds):
-            posterior = model.posterior(x)
+            posterior = restrict(model.posterior(x))
             stats = model.statistics(x, posterior)
             model = model.fitted(stats)
             elbo = float(model.elbo(stats))

@@ -1,0 +1,5 @@
+"""Mixtures: of Gaussians, down to k-means, and of any exponential family."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
