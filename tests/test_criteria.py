@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
-from paperlib.elbo.criteria import check_criterion
+from paperlib.elbo.criteria import check_criterion, find_direction
 from paperlib.system.errors import InputError
 
 seeds = st.integers(0, 2**32 - 1)
@@ -172,6 +172,31 @@ def test_a_base_measure_that_is_not_constant_leaves_its_own_gap():
     log_base = -special.gammaln(support + 1)
     expected = log_base[counts].mean() - stats.poisson(rate).pmf(support) @ log_base
     assert abs(gap) > 0.1 and gap == pytest.approx(expected, abs=1e-9)
+
+
+# ---- directions by name
+
+
+def mean_and_variance(named):
+    """Natural parameters of Gaussians, given by name."""
+    return torch.cat([named["mean"] / named["variance"], -1 / (2 * named["variance"])])
+
+
+GAUSSIANS = {"mean": positive[0], "variance": positive[1]}
+
+
+def test_the_direction_of_named_parameters_is_that_of_the_criterion():
+    found = find_direction(mean_and_variance, GAUSSIANS)
+    assert found.exists and found.residual < 1e-12
+    torch.testing.assert_close(found.along["variance"], -GAUSSIANS["variance"])
+    torch.testing.assert_close(found.along["mean"], 0 * GAUSSIANS["mean"])
+
+
+def test_a_direction_is_said_not_to_exist():
+    found = find_direction(mean_and_variance, GAUSSIANS, ["mean"])
+    assert not found.exists and 0 < found.residual <= 1 and list(found.along) == ["mean"]
+    with pytest.raises(InputError, match="no_such"):
+        find_direction(mean_and_variance, GAUSSIANS, ["no_such"])
 
 
 # ---- input

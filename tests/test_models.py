@@ -5,11 +5,16 @@ from __future__ import annotations
 from pkgutil import resolve_name
 
 import numpy as np
+import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from problems import random_dictionary, random_posterior
 
 from paperlib.elbo.categorical import Categorical
 from paperlib.models import MODELS
+from paperlib.models.contract import Model
+from paperlib.models.gap import gap
 from paperlib.models.exponential_families import Gamma, Poisson
 from paperlib.models.linear_gaussian import PPCA, FactorAnalysis
 from paperlib.models.mixtures import (
@@ -21,6 +26,7 @@ from paperlib.models.mixtures import (
 )
 from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.model import SparseCodingModel
+from paperlib.system.errors import InputError
 from paperlib.testing import ModelContract
 
 D, H, C = 5, 2, 3
@@ -111,3 +117,67 @@ def contracts(base: type) -> list[type]:
 def test_every_registered_model_is_held_to_the_contract():
     tested = {type(each().random_model(torch.Generator())) for each in contracts(ModelContract)}
     assert {resolve_name(place) for place in MODELS.values()} <= tested
+
+
+TESTED = [kind for kind in contracts(ModelContract) if not kind.__abstractmethods__]
+each_model = pytest.mark.parametrize("kind", TESTED, ids=lambda kind: kind.__name__)
+
+
+@each_model
+@settings(max_examples=10)
+@given(st.integers(0, 2**63 - 1))
+def test_the_gap_identity_holds_at_random_parameters(kind, seed):
+    found = gap(*kind().problem(seed))
+    scale = float(found.elbo.abs() + found.terms.elbo.abs())
+    assert abs(float(found.difference - found.derivative)) <= 1e-10 * scale
+
+
+class Searching(PPCA):
+    """PPCA that does not write its temperature down."""
+
+    temperature = Model.temperature
+
+
+class Silent(Searching):
+    """PPCA that says nothing."""
+
+    natural_parameters = Model.natural_parameters
+
+
+@each_model
+def test_the_temperature_is_found_where_natural_parameters_are_given(kind):
+    model = kind().problem(0)[0]
+    if type(model).natural_parameters is Model.natural_parameters:
+        return
+    found, written = model.find_temperature(), model.temperature()
+    assert found.exists
+    z = model.sample(5, torch.Generator().manual_seed(1))[1]
+
+    def eta(**moved):
+        return model.replace(**moved).natural_parameters(z)
+
+    names = list(model.parameters)
+    zero = {name: torch.zeros_like(model.parameters[name]) for name in names}
+    for along in (found.along, {**zero, **written}):
+        value, slope = torch.func.jvp(
+            lambda *t: eta(**dict(zip(names, t, strict=True))),
+            tuple(model.parameters.values()),
+            tuple(along[name] for name in names),
+        )
+        torch.testing.assert_close(slope, value, rtol=1e-8, atol=1e-10)
+
+
+def test_a_model_whose_scales_are_fixed_has_no_temperature():
+    model = TestPPCA().problem(0)[0]
+    for fixed in ("noise", "prior_variances"):
+        assert not model.find_temperature(set(model.parameters) - {fixed}).exists
+    assert model.find_temperature(["noise", "prior_variances"]).exists
+
+
+def test_a_temperature_that_is_not_written_down_is_found_or_said_to_be_missing():
+    model, x, posterior = TestPPCA().problem(0)
+    written = gap(model, x, posterior)
+    found = gap(Searching(**model.parameters), x, posterior)
+    torch.testing.assert_close(found.derivative, written.derivative, rtol=1e-10, atol=0)
+    with pytest.raises(InputError, match="Silent says neither"):
+        gap(Silent(**model.parameters), x, posterior)

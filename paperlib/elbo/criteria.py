@@ -1,12 +1,13 @@
 """Convergence criteria: when does an expected log density become minus an entropy? (Appendix C)
 
 For a family with natural parameters η(θ) and constant base measure it does, wherever the learned parameters
-are stationary, if η is a combination of the columns of the Jacobian: η = (∂η/∂θ) β for some β(θ).
+are stationary, if η is a combination of the columns of the Jacobian: η = (∂η/∂θ) β for some β(θ).  With
+another base measure the same β makes it minus a pseudo entropy, and a mean of the measure's logarithm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from paperlib.system.errors import InputError
-from paperlib.system.validation import check_positive
+from paperlib.system.validation import check_choice, check_positive
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,64 @@ def check_criterion(
         solved.append((*_solve(values, jacobian, tolerance), len(values)))
     residual, rank, beta, n_natural = zip(*solved, strict=True)
     return Criterion(torch.stack(residual), torch.stack(rank), torch.stack(beta), n_natural[0], tolerance)
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What `find_direction` found: how parameters change, by name, where η grows by itself, as far as it can.
+
+    `residual` is ‖η − J along‖ / ‖η‖, and up to one of `tolerance` there is such a direction.
+    """
+
+    along: dict[str, Tensor]
+    residual: float
+    tolerance: float
+
+    @property
+    def exists(self) -> bool:
+        """Whether η grows by itself along it, so that stationary parameters give entropies."""
+        return self.residual <= self.tolerance
+
+
+def find_direction(
+    natural_parameters: Callable[[Mapping[str, Tensor]], Tensor],
+    parameters: Mapping[str, Tensor],
+    learned: Collection[str] | None = None,
+    tolerance: float = 1e-6,
+) -> Direction:
+    """The temperature of a model at its parameters: `check_criterion` with names for parameters.
+
+    Parameters
+    ----------
+    natural_parameters : callable
+        From tensors by name to all natural parameters, those of prior and noise in one tensor; those that
+        depend on latents at several latents.
+    parameters : mapping
+        Tensors by name, where the direction is wanted.
+    learned : collection of str, optional
+        Names of those that learning makes stationary.  All, if left out.
+    tolerance : float
+        Of the relative residual.
+
+    Raises
+    ------
+    InputError
+        If natural parameters or their Jacobian are not finite there, or `learned` names what does not exist.
+    """
+    chosen = list(parameters if learned is None else learned)
+    for name in chosen:
+        check_choice("parameter", name, parameters)
+    sizes = [parameters[name].numel() for name in chosen]
+
+    def named(theta: Tensor) -> dict[str, Tensor]:
+        parts = zip(chosen, theta.split(sizes), strict=True)
+        return {name: part.reshape(parameters[name].shape) for name, part in parts}
+
+    point = torch.cat([parameters[name].detach().double().flatten() for name in chosen])
+    found = check_criterion(
+        lambda theta: natural_parameters({**parameters, **named(theta)}), point.unsqueeze(0), None, tolerance
+    )
+    return Direction(named(found.beta[0]), float(found.residual), tolerance)
 
 
 def _solve(eta: Tensor, jacobian: Tensor, tolerance: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paperlib.elbo.criteria import Direction, find_direction
 from paperlib.elbo.statistics import Statistics
 from paperlib.elbo.terms import EntropyTerms
+from paperlib.system.errors import InputError
 from paperlib.system.validation import check_choice, check_positive
 
 POINTS_AT_ONCE = 512  # bounds the memory of `elbo_of_points`; results do not depend on it
@@ -91,13 +93,51 @@ class Model(ABC, Generic[S, Q]):
     def fitted(self: M, stats: S) -> M:
         """The M-step: parameters `fitted_names` at the maximum of the ELBO, the others as they are."""
 
-    @abstractmethod
+    def natural_parameters(self, z: Tensor) -> Tensor:
+        """Natural parameters of p(z) and, at each latent `z` (K, …), of p(x|z), all in one vector.
+
+        They are differentiable in the model's parameters.  A model that gives them has its temperature
+        found; one whose temperature is written down need not.
+        """
+        raise InputError(f"{type(self).__name__} says neither its natural parameters nor its temperature.")
+
+    def find_temperature(self, learned: Collection[str] | None = None, n_latents: int = 32) -> Direction:
+        """The direction in which all natural parameters η grow by themselves, or that there is none.
+
+        Parameters
+        ----------
+        learned : collection of str, optional
+            Names of the parameters that are learned; all, if left out.
+        n_latents : int
+            At how many latents, samples of the model, p(x|z) is to follow; its direction depends on none.
+
+        Raises
+        ------
+        InputError
+            If the model does not say its natural parameters, or they are not finite.
+        """
+        check_positive(n_latents=n_latents)
+        _, z = self.sample(n_latents, torch.Generator(next(iter(self.parameters.values())).device))
+
+        def eta(parameters: Mapping[str, Tensor]) -> Tensor:
+            return self.replace(**parameters).natural_parameters(z)
+
+        return find_direction(eta, self.parameters, learned)
+
     def temperature(self) -> Mapping[str, Tensor]:
         """Direction dθ/dτ by name: along it log p(z) and log p(x|z) grow by themselves, normalized.
 
         The natural parameters η(θ) of prior and noise have η = (∂η/∂θ) dθ/dτ: minus itself for a variance
-        or a scale, itself for natural parameters.  `paperlib.models.gap` uses it.
+        or a scale, itself for natural parameters.  `paperlib.models.gap` uses it.  It is found by
+        `find_temperature` unless a model writes it down; InputError if there is none.
         """
+        found = self.find_temperature()
+        if not found.exists:
+            raise InputError(
+                f"{type(self).__name__} has no temperature: a share of {found.residual:.2g} of its natural "
+                "parameters cannot follow. Let it learn a scale, or write its temperature down."
+            )
+        return found.along
 
 
 class ExactModel(Model[S, Q]):

@@ -164,6 +164,11 @@ class LinearGaussian(ExactModel[LinearStatistics, GaussianPosterior]):
         fitted = (loadings, mean, stats.latent_squares, noise)
         return type(self)(*(tensor.to(self.mean) for tensor in fitted))
 
+    def natural_parameters(self, z: Float[Tensor, "K H"]) -> Float[Tensor, " n"]:
+        precisions = 1 / self.noise_variances
+        means = (z @ self.loadings.T + self.mean) * precisions
+        return torch.cat([-1 / (2 * self.prior_variances), means.flatten(), -precisions / 2])
+
     def temperature(self) -> dict[str, Tensor]:
         return {"prior_variances": -self.prior_variances, "noise": -self.noise}
 

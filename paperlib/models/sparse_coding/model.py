@@ -134,6 +134,10 @@ class SparseCodingModel(Model[PosteriorStatistics, GaussianPosterior]):
             noise_variance=optimal_noise_variance(stats).to(self.noise_variance),
         )
 
+    def natural_parameters(self, z: Float[Tensor, "K H"]) -> Float[Tensor, " n"]:
+        means = z @ self.dictionary.T / self.noise_variance
+        return torch.cat([-1 / self.prior_scales, means.flatten(), -1 / (2 * self.noise_variance.view(1))])
+
     def temperature(self) -> dict[str, Tensor]:
         return {"prior_scales": -self.prior_scales, "noise_variance": -self.noise_variance}
 
