@@ -14,8 +14,8 @@ from problems import random_dictionary, random_posterior
 from paperlib.elbo.categorical import Categorical
 from paperlib.models import MODELS
 from paperlib.models.contract import Model
-from paperlib.models.gap import gap
 from paperlib.models.exponential_families import Gamma, Poisson
+from paperlib.models.gap import gap
 from paperlib.models.linear_gaussian import PPCA, FactorAnalysis
 from paperlib.models.mixtures import (
     FamilyMixture,
