@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import random_dictionary, random_posterior
 
+from paperlib.elbo.binary import BinaryTable, IndependentBinary
 from paperlib.elbo.categorical import Categorical
 from paperlib.models import MODELS
+from paperlib.models.belief_nets import BeliefNet, TwoLayerBeliefNet
 from paperlib.models.contract import Model
 from paperlib.models.exponential_families import Gamma, Poisson
 from paperlib.models.gap import gap
@@ -108,6 +110,38 @@ class TestGammaMixture(TestFullGaussianMixture):
 
 class TestPoissonMixture(TestGammaMixture):
     family, directions = Poisson(), (1.5,)
+
+
+class TestBeliefNet(ModelContract):
+    def random_model(self, generator):
+        weights, biases = torch.randn(D, H + 1, generator=generator, dtype=torch.float64).split([H, 1], 1)
+        return BeliefNet(uniform(H, generator=generator), weights, biases[:, 0])
+
+    def random_posterior(self, model, x, generator):
+        logits = torch.randn(len(x), model.n_latents, generator=generator, dtype=torch.float64)
+        return IndependentBinary(logits)
+
+    def fit(self, x, generator):
+        model = self.random_model(generator)
+        posterior = self.random_posterior(model, x, generator)
+        return model.fitted(model.statistics(x, posterior)), posterior
+
+
+class TestBeliefNetOfCounts(TestBeliefNet):
+    def random_model(self, generator):
+        return BeliefNet(**super().random_model(generator).parameters, family=Poisson())
+
+    def random_posterior(self, model, x, generator):
+        table = torch.rand(len(x), 2**model.n_latents, generator=generator, dtype=torch.float64)
+        return BinaryTable(table / table.sum(1, keepdim=True))
+
+
+class TestTwoLayerBeliefNet(TestBeliefNet):
+    def random_model(self, generator):
+        visible, top = (super(TestTwoLayerBeliefNet, self).random_model(generator) for _ in range(2))
+        of_top = top.logits, top.weights[:3], top.biases[:3]
+        weights = torch.cat([visible.weights, uniform(D, 1, generator=generator)], 1)
+        return TwoLayerBeliefNet(*of_top, weights, visible.biases)
 
 
 def contracts(base: type) -> list[type]:

@@ -9,6 +9,7 @@ from problems import random_problem
 from scipy import stats
 
 from paperlib.elbo.encoders import Encoder
+from paperlib.elbo.maximum import maximize
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo, optimal_noise_variance
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
@@ -41,14 +42,14 @@ def test_families_of_posteriors_share_means_and_differ_in_covariances():
 
 def test_the_general_optimizer_ends_at_the_maximum_and_climbs_to_it():
     target = float64([1.0, -2.0, 0.5])
-    found = checks.maximize(lambda theta: 3 - (theta - target).square().sum().exp(), [0, 0, 0])
+    found = maximize(lambda theta: 3 - (theta - target).square().sum().exp(), [0, 0, 0])
     torch.testing.assert_close(found.at, target, rtol=0, atol=1e-8)
     assert found.value == pytest.approx(2) and found.slope < 1e-8
     assert (np.diff(found.climb) > 0).all() and found.climb[-1] == found.value
 
 
 def test_the_options_of_the_optimizer_are_its_methods():
-    found = checks.maximize(lambda theta: -theta.pow(4).sum(), [1.0, 2.0], "L-BFGS-B", maxiter=2)
+    found = maximize(lambda theta: -theta.pow(4).sum(), [1.0, 2.0], "L-BFGS-B", maxiter=2)
     assert len(found.climb) == 2
 
 

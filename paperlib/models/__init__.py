@@ -8,4 +8,6 @@ MODELS = {
     "Gaussian mixture, shared covariance": "paperlib.models.mixtures:SharedGaussianMixture",
     "Gaussian mixture, one variance": "paperlib.models.mixtures:IsotropicGaussianMixture",
     "mixture of an exponential family": "paperlib.models.mixtures:FamilyMixture",
+    "belief net": "paperlib.models.belief_nets:BeliefNet",
+    "belief net of two layers": "paperlib.models.belief_nets:TwoLayerBeliefNet",
 }

@@ -177,19 +177,34 @@ class ExactModel(Model[S, Q]):
         FloatingPointError
             If learning leaves the finite numbers.
         """
-        check_positive(tolerance=tolerance, max_rounds=max_rounds)
-        model, before = self, -torch.inf
-        for _ in range(max_rounds):
-            posterior = restrict(model.posterior(x))
-            stats = model.statistics(x, posterior)
-            model = model.fitted(stats)
-            elbo = float(model.elbo(stats))
-            if not abs(elbo) < torch.inf:
-                raise FloatingPointError("The ELBO is not finite; start from other parameters.")
-            if elbo - before < tolerance:
-                break
-            before = elbo
-        return model, posterior
+        return variational_em(self, x, lambda model, _: restrict(model.posterior(x)), tolerance, max_rounds)
+
+
+def variational_em(
+    model: M,
+    x: Tensor,
+    infer: Callable[[M, Any], Any],
+    tolerance: float = 1e-10,
+    max_rounds: int = 10_000,
+) -> tuple[M, Any]:
+    """EM on data `x` (N, …) with posteriors of any family, from a `model` on.
+
+    The E-step `infer` gets the model and the posteriors of the round before, None in the first.  For the end
+    by `tolerance` or `max_rounds`, what is returned and what is raised see `ExactModel.fit`.
+    """
+    check_positive(tolerance=tolerance, max_rounds=max_rounds)
+    posterior, before = None, -torch.inf
+    for _ in range(max_rounds):
+        posterior = infer(model, posterior)
+        stats = model.statistics(x, posterior)
+        model = model.fitted(stats)
+        elbo = float(model.elbo(stats))
+        if not abs(elbo) < torch.inf:
+            raise FloatingPointError("The ELBO is not finite; start from other parameters.")
+        if elbo - before < tolerance:
+            break
+        before = elbo
+    return model, posterior
 
 
 def monte_carlo_elbo(

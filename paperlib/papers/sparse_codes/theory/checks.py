@@ -1,4 +1,4 @@
-"""What the theory is checked against: integrals, densities written out, and a general optimizer.
+"""What the theory is checked against: integrals and densities written out.
 
 Nothing here uses the closed forms of Theorem 2 or the softened magnitude.
 """
@@ -6,76 +6,16 @@ Nothing here uses the closed forms of Theorem 2 or the softened magnitude.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import integrate, optimize, stats
+from scipy import integrate, stats
 from torch import Tensor
 
 from paperlib.elbo.posteriors import GaussianPosterior
-
-
-@dataclass(frozen=True)
-class Maximum:
-    """What `maximize` found.
-
-    Parameters
-    ----------
-    at : tensor (K,)
-        Where it is.
-    value, slope : float
-        The objective there, and the largest magnitude of its derivatives.
-    climb : array
-        The objective after each iteration.
-    """
-
-    at: Float[Tensor, " K"]
-    value: float
-    slope: float
-    climb: Float[np.ndarray, " iterations"]
-
-
-def maximize(
-    objective: Callable[[Tensor], Tensor],
-    start: Float[Tensor, " K"] | Sequence[float],
-    method: str = "BFGS",
-    **options: Any,
-) -> Maximum:
-    """Climb an `objective` of a float64 tensor (K,) from `start`, by autograd and a `method` of SciPy.
-
-    Parameters
-    ----------
-    objective : callable
-        Differentiable, to a tensor ().
-    start : K numbers
-        Where to start.
-    method : str
-        Of `scipy.optimize.minimize`.
-    **options
-        Of the method; without any, it goes on until all derivatives are below 10⁻⁹.
-    """
-
-    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        leaf = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
-        value = -objective(leaf)
-        (gradient,) = torch.autograd.grad(value, leaf)
-        return value.item(), gradient.numpy()
-
-    def note(intermediate_result: optimize.OptimizeResult) -> None:
-        climb.append(-float(intermediate_result.fun))
-
-    climb: list[float] = []
-    first = torch.as_tensor(start, dtype=torch.float64).numpy()
-    found = optimize.minimize(
-        loss, first, jac=True, method=method, callback=note, options=options or {"gtol": 1e-9}
-    )
-    return Maximum(
-        torch.from_numpy(found.x), -float(found.fun), float(np.abs(found.jac).max()), np.array(climb)
-    )
 
 
 def integrate_magnitude(nu: float, tau: float) -> float:

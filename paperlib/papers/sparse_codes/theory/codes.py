@@ -11,6 +11,7 @@ from scipy import optimize
 from sklearn.linear_model import Lasso
 from torch import Tensor
 
+from paperlib.elbo.maximum import maximize
 from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.elbo.terms import EntropyWeights
 from paperlib.models.sparse_coding.objectives import entropy_elbo
@@ -20,7 +21,6 @@ from paperlib.models.sparse_coding.special import (
     softened_magnitude_derivative,
 )
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.papers.sparse_codes.theory.checks import maximize
 
 
 def statistics_of_codes(

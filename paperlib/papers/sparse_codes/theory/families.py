@@ -21,7 +21,7 @@ from torch.distributions import (
     StudentT,
 )
 
-from paperlib.papers.sparse_codes.theory.checks import maximize
+from paperlib.elbo.maximum import maximize
 
 LARGEST_COUNT = 60  # what sums over all counts go up to
 

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paperlib.elbo.maximum import maximize
 from paperlib.elbo.posteriors import FullGaussian
 from paperlib.models.sparse_coding.model import SparseCodingModel
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.papers.sparse_codes.theory.checks import maximize
 from paperlib.papers.sparse_codes.theory.problems import Draws, float64
 from paperlib.plotting import Table
 

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import grad, hessian
 
+from paperlib.elbo.maximum import maximize
 from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.models.sparse_coding.objectives import classical_elbo, entropy_elbo
 from paperlib.models.sparse_coding.statistics import PosteriorStatistics
-from paperlib.papers.sparse_codes.theory.checks import maximize
 from paperlib.papers.sparse_codes.theory.problems import Draws, optimal_scales
 
 Phi = Float[Tensor, " 42"]  # means (10, 2), log deviations (10, 2) and the angles of two fields

@@ -1,0 +1,2 @@
+from .net import BeliefNet as BeliefNet
+from .net import TwoLayerBeliefNet as TwoLayerBeliefNet
