@@ -31,7 +31,7 @@ Posterior = TypeVar("Posterior", bound="GaussianPosterior")
 class GaussianPosterior(ABC):
     """What the three families share; `mean` is ν with shape (N, H)."""
 
-    mean: Float[Tensor, "N H"]
+    mean: Float[Tensor, "*runs N H"]
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -124,7 +124,7 @@ class GaussianPosterior(ABC):
 class DiagonalGaussian(GaussianPosterior):
     """q(z) = N(ν, diag(τ²)); `mean` is ν and `deviation` τ > 0, both of shape (N, H)."""
 
-    deviation: Float[Tensor, "N H"]
+    deviation: Float[Tensor, "*runs N H"]
 
     @classmethod
     def from_marginals(cls, marginals: DiagonalGaussian, gram: Tensor) -> DiagonalGaussian:

@@ -22,15 +22,15 @@ class EntropyTerms:
     """The entropies in nats (Eq. 7): `posterior` is the mean H[q], `prior` H[p(z)], `likelihood` H[p(x|z)].
 
     For a density relative to a base measure h that is not constant, it is the pseudo entropy −E log p/h,
-    and `base` the mean of log h.
+    and `base` the mean of log h.  Models of several runs at once have a dimension for these.
     """
 
-    posterior: Float[Tensor, ""]
-    prior: Float[Tensor, ""]
-    likelihood: Float[Tensor, ""]
-    base: Float[Tensor, ""] | float = 0.0
+    posterior: Float[Tensor, "*runs"]
+    prior: Float[Tensor, "*runs"]
+    likelihood: Float[Tensor, "*runs"]
+    base: Float[Tensor, "*runs"] | float = 0.0
 
-    def weighted(self, weights: EntropyWeights) -> Float[Tensor, ""]:
+    def weighted(self, weights: EntropyWeights) -> Float[Tensor, "*runs"]:
         """Annealed objective w_q H[q] − w_p H[p(z)] − w_x H[p(x|z)], with w from `weights` (Eq. 17)."""
         return (
             weights.posterior * self.posterior
@@ -39,6 +39,6 @@ class EntropyTerms:
         )
 
     @property
-    def elbo(self) -> Float[Tensor, ""]:
+    def elbo(self) -> Float[Tensor, "*runs"]:
         """H[q] − H[p(z)] − H[p(x|z)], the ELBO wherever prior and noise are optimal (Theorem 1)."""
         return self.weighted(EntropyWeights())

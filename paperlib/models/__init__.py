@@ -10,4 +10,6 @@ MODELS = {
     "mixture of an exponential family": "paperlib.models.mixtures:FamilyMixture",
     "belief net": "paperlib.models.belief_nets:BeliefNet",
     "belief net of two layers": "paperlib.models.belief_nets:TwoLayerBeliefNet",
+    "VAE": "paperlib.models.vae:VAE",
+    "Bernoulli VAE": "paperlib.models.vae:BernoulliVAE",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paperlib.papers.entropy_sums.linear_gaussian import rows as linear_gaussian
 from paperlib.papers.entropy_sums.rows import Rows
+from paperlib.papers.three_entropies.vaes import rows as vaes
 
-TOPICS = (linear_gaussian,)
+TOPICS = (linear_gaussian, vaes)
 ROWS: Rows = {name: row for topic in TOPICS for name, row in topic.ROWS.items()}

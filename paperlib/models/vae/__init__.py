@@ -1,0 +1,5 @@
+"""Variational autoencoders: decoders with several kinds of noise, encoders, and a trainer of many runs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

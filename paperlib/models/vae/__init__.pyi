@@ -1,0 +1,11 @@
+from .amortized import AmortizedVAE as AmortizedVAE
+from .amortized import Encoder as Encoder
+from .expectations import Cubature as Cubature
+from .expectations import GaussHermite as GaussHermite
+from .expectations import Samples as Samples
+from .model import VAE as VAE
+from .model import BernoulliVAE as BernoulliVAE
+from .network import Network as Network
+from .training import Adam as Adam
+from .training import settle as settle
+from .training import shuffled as shuffled

@@ -1,0 +1,1 @@
+"""The ELBO of Variational Autoencoders Converges to a Sum of Three Entropies (Damm et al.; AISTATS 2023)."""

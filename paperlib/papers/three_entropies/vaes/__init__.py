@@ -1,0 +1,1 @@
+"""Variational autoencoders: their entropies at stationary points, and on the way there."""
