@@ -39,7 +39,7 @@ LOG_VARIANCE_LINKS: dict[str, Link] = {
 
 
 class Parts(NamedTuple):
-    """The parts of an ELBO in nats a data point: E log p(x|z), E log p(z) and H[q]."""
+    """Parts of an ELBO, in nats: `likelihood` E log p(x|z), `prior` E log p(z), `posterior` H[q]."""
 
     likelihood: Float[Tensor, "*runs"]
     prior: Float[Tensor, "*runs"]
@@ -48,7 +48,7 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class LatentStatistics(Statistics):
-    """Sums of E z² (`latent_squares`) and log τ (`log_deviations`) over `count` data points, in each latent."""
+    """Sums over `count` data points in each latent: `latent_squares` of E z², `log_deviations` of log τ."""
 
     latent_squares: Float[Tensor, "*runs H"]
     log_deviations: Float[Tensor, "*runs H"]
@@ -171,7 +171,7 @@ class Decoding(Model[S, DiagonalGaussian]):
 class VAE(Decoding[GaussianStatistics]):
     """x_d ~ N(μ_d(z), ψ_d e^{s_d(z)}), the decoder's outputs being μ, or μ and s.
 
-    `decoder` is a network, and `rule` takes expectations.  `noise` ψ is σ² (*runs), the same for all features,
+    `decoder` is a network, and `rule` takes expectations.  `noise` ψ is σ² (*runs), one for all features,
     or (*runs, D).  The `prior_variances` v (*runs, H) distinguish VAE-1, where they stay 1, from VAE-2.  The
     `mean_link` "sigmoid" makes μ a sigmoid of the outputs, and the `scale_link` "softplus" e^s the square of
     a softplus.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -70,20 +71,22 @@ def settled(
     learned: tuple[str, ...] = ("noise", "encoder"),
     constant: float | None = None,
     beta: float = 1.0,
+    link: str = "exp",
     exception: str = "",
     **decoder: Any,
 ) -> Row:
     """Row of a VAE of one latent at a stationary point of all that is `learned` besides the decoder.
 
     `constant` is the log τ² of all data points to start from, and `beta` the weight of the KL divergence
-    while it learns; `decoder` has options of `gaussian` or, if there is none of its name, of `bernoulli`.
+    while it learns; `link` is the encoder's, and `decoder` has options of `gaussian`.
     """
     x, generator = DATA[data](), torch.Generator().manual_seed(0)
     double: dict[str, Any] = {"dtype": torch.float64, "activation": "tanh"}
-    model = (bernoulli if "binary" in data else gaussian)(x.shape[1], generator, double, **decoder)
+    make: Callable[..., Any] = bernoulli if "binary" in data else gaussian
+    model = make(x.shape[1], generator, double, **decoder)
     network = Network.random([x.shape[1], 2 if constant is None else 1], generator, **double)
     level = None if constant is None else torch.full((1,), constant, dtype=torch.float64)
-    encoder = Encoder(network, level, decoder.get("link", "exp"))
+    encoder = Encoder(network, level, link)
     choices = {"noise", "prior_variances", "encoder.constant"} & {
         **model.parameters,
         **encoder.parameters,
@@ -99,10 +102,10 @@ def settled(
 
 
 def gaussian(
-    n_features: int, generator: torch.Generator, double: dict[str, Any], *, hidden: int = 1, noise: float = 0.5,
-    outputs: str = "mean", mean_link: str = "identity", scale_link: str = "exp", link: str = "exp",
+    n_features: int, generator: torch.Generator, double: dict[str, Any], *, hidden: int = 1,
+    noise: float = 0.5, outputs: str = "mean", mean_link: str = "identity", scale_link: str = "exp",
 ) -> VAE:  # fmt: skip
-    """VAE of one latent and `hidden` tanh units; `outputs` "mean and scale" are μ and s, perhaps with a bias."""
+    """VAE of one latent and `hidden` tanh units; `outputs` "mean and scale" are μ and s."""
     varies = outputs != "mean"
     n_biases = n_features if scale_link == "exp" else None
     sizes = [1, *[1] * hidden, n_features * (1 + varies)]
