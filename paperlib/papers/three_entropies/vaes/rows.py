@@ -56,7 +56,7 @@ def four_of_wine() -> Float[Tensor, "N D"]:
     return standardized("wine")[:, :4]
 
 
-DATA = {
+DATA: dict[str, Callable[[], Tensor]] = {
     "iris": partial(standardized, "iris"), "iris, binary": binary, "iris in [0, 1]": within_unit,
     "wine, 4 features": four_of_wine,
 }  # fmt: skip
