@@ -6,6 +6,7 @@ from pkgutil import resolve_name
 
 import numpy as np
 import pytest
+import test_vae  # noqa: F401 its models are held to the contract there
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_models import uniform
 
 from paperlib.elbo.posteriors import DiagonalGaussian
 from paperlib.models.gap import gap
@@ -34,6 +33,10 @@ DOUBLE = {"dtype": torch.float64}
 
 def network(*sizes, generator, **options):
     return Network.random(sizes, generator, activation="tanh", **DOUBLE, **options)
+
+
+def uniform(*shape, generator):
+    return 0.3 + torch.rand(shape, generator=generator, **DOUBLE)
 
 
 def normal(*shape, generator):
