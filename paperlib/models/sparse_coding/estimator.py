@@ -300,4 +300,9 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
 
 def _posterior(x: Float[Tensor, "N D"], model: SparseCodingModel) -> DiagonalGaussian:
-    return concatenate([infer_diagonal(batch, model, n_steps=N_STEPS) for batch in x.split(POINTS_AT_ONCE)])
+    return concatenate(
+        [
+            infer_diagonal(batch, model, n_steps=N_STEPS)
+            for batch in x.split(POINTS_AT_ONCE)
+        ]
+    )

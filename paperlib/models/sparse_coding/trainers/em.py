@@ -114,7 +114,9 @@ def fit_em(
     data = _data_of_epoch(x, of_epoch, processes, known)
     state = initial_state(data, n_latents, generator, processes) if state is None else state
     generator.set_state(state.random_state)
-    recorder = Recorder("em", "epoch", chosen.n_epochs, rows=state.history, done=first, progress=progress)
+    recorder = Recorder(
+        "em", "epoch", chosen.n_epochs, rows=state.history, done=first, progress=progress
+    )
     training = _Training(state, chosen, callable(x), processes, recorder, progress, checkpoint)
     if midway and first < chosen.n_epochs:
         training.polish(data, "diagonal")
@@ -213,7 +215,9 @@ class _Training:
         if state.stage != "polish":
             state.kept = {}
 
-        def after_evaluation(marginals: DiagonalGaussian, stats: PosteriorStatistics, improved: bool) -> None:
+        def after_evaluation(
+            marginals: DiagonalGaussian, stats: PosteriorStatistics, improved: bool
+        ) -> None:
             state.passes += 1
             if improved:
                 self.record("polish", stats)
