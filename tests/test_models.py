@@ -14,11 +14,13 @@ from problems import random_dictionary, random_posterior
 
 from paperlib.elbo.binary import BinaryTable, IndependentBinary
 from paperlib.elbo.categorical import Categorical
+from paperlib.elbo.chains import IndependentStates, MarkovChain
 from paperlib.models import MODELS
 from paperlib.models.belief_nets import BeliefNet, TwoLayerBeliefNet
 from paperlib.models.contract import Model
 from paperlib.models.exponential_families import Gamma, Poisson
 from paperlib.models.gap import gap
+from paperlib.models.hidden_markov import HiddenMarkovModel
 from paperlib.models.linear_gaussian import PPCA, FactorAnalysis
 from paperlib.models.mixtures import (
     FamilyMixture,
@@ -143,6 +145,34 @@ class TestTwoLayerBeliefNet(TestBeliefNet):
         of_top = top.logits, top.weights[:3], top.biases[:3]
         weights = torch.cat([visible.weights, uniform(D, 1, generator=generator)], 1)
         return TwoLayerBeliefNet(*of_top, weights, visible.biases)
+
+
+class TestHiddenMarkovModel(ModelContract):
+    family, directions, n_steps = Gamma(), (0.5, -1.5), 4
+
+    def random_model(self, generator):
+        chain = torch.randn(C + 1, C, generator=generator, dtype=torch.float64)
+        factors = uniform(C, 2, len(self.directions), generator=generator)
+        natural = factors * torch.tensor(self.directions, dtype=torch.float64)
+        return HiddenMarkovModel(chain[0], chain[1:], natural, self.family, self.n_steps)
+
+    def random_posterior(self, model, x, generator):
+        logits = torch.randn(len(x), model.n_steps, C, C, generator=generator, dtype=torch.float64)
+        return MarkovChain(logits[:, 0, 0].softmax(1), logits[:, 1:].softmax(3))
+
+    def fit(self, x, generator):
+        return HiddenMarkovModel.random(x, C, self.family, generator).fit(x, tolerance=1e-3)
+
+
+class TestHiddenMarkovModelOfCountsWithIndependentStates(TestHiddenMarkovModel):
+    family, directions = Poisson(), (1.5,)
+
+    def random_posterior(self, model, x, generator):
+        logits = torch.randn(len(x), model.n_steps, C, generator=generator, dtype=torch.float64)
+        return IndependentStates(logits.softmax(2))
+
+    def fit(self, x, generator):
+        return HiddenMarkovModel.random(x, C, self.family, generator).fit_mean_field(x, tolerance=1e-3)
 
 
 def contracts(base: type) -> list[type]:

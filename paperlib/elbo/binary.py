@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from paperlib.system.errors import InputError
 MOST_LATENTS = 14  # 2¹⁴ vectors, summed over one by one
 
 
+@cache
 def binary_vectors(n_latents: int) -> Float[Tensor, "K H"]:
     """All K = 2^H vectors of zeros and ones, in the order of every table; InputError if they are too many."""
     if not 0 <= n_latents <= MOST_LATENTS:

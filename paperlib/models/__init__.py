@@ -12,4 +12,5 @@ MODELS = {
     "belief net of two layers": "paperlib.models.belief_nets:TwoLayerBeliefNet",
     "VAE": "paperlib.models.vae:VAE",
     "Bernoulli VAE": "paperlib.models.vae:BernoulliVAE",
+    "hidden Markov model": "paperlib.models.hidden_markov:HiddenMarkovModel",
 }

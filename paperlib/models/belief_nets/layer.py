@@ -17,7 +17,7 @@ from paperlib.models.exponential_families import Family
 from paperlib.system.errors import InputError
 
 MAX_STEPS, MAX_HALVINGS = 200, 40
-SMALL_STEP = 1e-9  # of weights; Newton's next one would be about its square
+SMALL_STEP = 1e-6  # of weights; Newton's next one would be about its square
 
 
 @dataclass(frozen=True)
