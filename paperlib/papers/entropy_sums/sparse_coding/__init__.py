@@ -1,0 +1,1 @@
+"""Sparse coding as one row of the table."""

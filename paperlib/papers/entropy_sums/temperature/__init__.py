@@ -1,0 +1,1 @@
+"""Why an ELBO becomes a sum of entropies: the gap along a run."""
