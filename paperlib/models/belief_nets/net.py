@@ -27,7 +27,7 @@ from paperlib.system.validation import check_counts, check_data, check_parameter
 
 LATENT = Bernoulli()
 B = TypeVar("B", bound="BinaryChain")
-SWEEPS_A_ROUND = 10  # of mean field in EM
+SWEEPS_A_ROUND = 3  # of mean field in EM
 SMALL_CHANGE = 1e-10  # of logits, where mean field ends
 
 

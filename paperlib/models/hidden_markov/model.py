@@ -20,7 +20,7 @@ from paperlib.models.mixtures.mixture import MixtureStatistics
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_counts, check_data, check_parameter
 
-SWEEPS_A_ROUND = 10  # of mean field in EM
+SWEEPS_A_ROUND = 3  # of mean field in EM
 SMALL_CHANGE = 1e-12  # of probabilities, where mean field ends
 
 
@@ -70,9 +70,12 @@ class HiddenMarkovModel(ExactModel[ChainStatistics, StatePosterior]):
     def random(
         cls, x: Float[Tensor, "N T D"], n_states: int, family: Family, generator: torch.Generator
     ) -> HiddenMarkovModel:
-        """Model to start from: the M-step at random states of data `x`, nearly the same for all times."""
-        shares = torch.rand(*x.shape[:2], n_states, generator=generator, dtype=x.dtype)
-        posterior = IndependentStates(shares / shares.sum(2, keepdim=True))
+        """Model to start from, the M-step where each state prefers data `x` in a random direction of T(x)."""
+        family.check_data(x)
+        seen = family.sufficient(x).flatten(2)
+        seen = (seen - seen.mean((0, 1))) / seen.std((0, 1)).clamp(min=torch.finfo(x.dtype).tiny)
+        directions = torch.randn(seen.shape[2], n_states, generator=generator, dtype=x.dtype)
+        posterior = IndependentStates((seen @ directions).clamp(-3, 3).softmax(2))  # none is excluded
         zeros, classes = x.new_zeros(n_states, n_states), Categorical(posterior.probabilities.flatten(0, 1))
         emissions = FamilyMixture.from_classes(x.flatten(0, 1), classes, family)
         model = cls(zeros[0], zeros, emissions.natural, family, x.shape[1])
