@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from paperlib.papers.entropy_sums.base_measures import rows as base_measures
+from paperlib.papers.entropy_sums.belief_nets import rows as belief_nets
 from paperlib.papers.entropy_sums.exceptions import rows as exceptions
 from paperlib.papers.entropy_sums.linear_gaussian import rows as linear_gaussian
 from paperlib.papers.entropy_sums.mixtures import rows as mixtures
@@ -14,6 +15,7 @@ TOPICS = (
     linear_gaussian,
     mixtures,
     base_measures,
+    belief_nets,
     sparse_coding,
     vaes,
     exceptions,
