@@ -6,10 +6,10 @@ import os
 import random
 import socket
 
-import jaxtyping
 import matplotlib
 import numpy as np
 import pytest
+import typechecking
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -21,7 +21,8 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     PYDEVD_DISABLE_FILE_VALIDATION="1",
 )
-install_import_hook("paperlib", "typechecking.checked")
+if "PAPERLIB_UNTYPED" not in os.environ:  # tests/mutations.py
+    install_import_hook("paperlib", "typechecking.checked")
 matplotlib.use("Agg")
 settings.register_profile("paperlib", deadline=None, derandomize=True)
 settings.load_profile("paperlib")
@@ -39,9 +40,9 @@ def seeds():
 
 
 @pytest.fixture(autouse=True)
-def types_checked(request):
-    """Types and shapes at every call, except in tests that learn for long, where that is most of the time."""
-    jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("long") is not None)
+def types_checked():
+    """Types and shapes at the first calls of every test."""
+    typechecking.start_checking()
 
 
 @pytest.fixture(autouse=True)

@@ -23,11 +23,11 @@ CHECKED = "nbval-check-output"
 
 def referenced_tasks() -> list[book.Task]:
     """The notebooks with cells whose output is checked."""
-    return [
-        task
-        for task in book.plan(ROOT, "smoke", "photos")
-        if any(CHECKED in tags(cell) for cell in book.read_notebook(task.source).cells)
-    ]
+    return [task for task in book.plan(ROOT, "smoke", "photos") if has_checked_cells(task)]
+
+
+def has_checked_cells(task: book.Task) -> bool:
+    return any(CHECKED in tags(cell) for cell in book.read_notebook(task.source).cells)
 
 
 def tags(cell: NotebookNode) -> list[str]:

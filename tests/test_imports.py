@@ -56,18 +56,28 @@ def test_the_modules_are_found_through_others_inside_functions_and_by_lazy_names
     assert ("__init__" in found) == bool(expected)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from paperlib.plotting import Table",
-        "from paperlib.data import PatchSampler",
-        "from paperlib import entropy_elbo, fit_em",
-        "import paperlib.records.record",
-    ],
-)
-def test_whatever_python_loads_is_among_them(code):
-    files = "(m.__file__ for name, m in sys.modules.items() if name.startswith('paperlib'))"
-    script = f"import sys\n{code}\nprint(*{files})"
-    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = {Path(name) for name in run.stdout.split() if name != "None"}
-    assert loaded and loaded <= imported_files(code, ROOT)
+STATEMENTS = [
+    "from paperlib.plotting import Table",
+    "from paperlib.data import PatchSampler",
+    "from paperlib import entropy_elbo, fit_em",
+    "import paperlib.records.record",
+]
+# Every statement in a process of its own, forked from one that has loaded the libraries.
+LOADED = """
+import os, sys
+import matplotlib.pyplot, scipy.optimize, skimage, sklearn, torch
+for code in sys.argv[1:]:
+    if not os.fork():
+        exec(code)
+        print(*(m.__file__ for name, m in sys.modules.items() if name.startswith("paperlib")), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_whatever_python_loads_is_among_them():
+    command = [sys.executable, "-c", LOADED, *STATEMENTS]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for code, line in zip(STATEMENTS, lines, strict=True):
+        loaded = {Path(name) for name in line.split() if name != "None"}
+        assert loaded and loaded <= imported_files(code, ROOT), code

@@ -19,19 +19,17 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.long
 def test_restarts_find_all_bars_and_end_no_lower_than_the_truth():
     data = bars(300, size=3, generator=seeded(5))
-    result = fit_restarts(data.x, 6, n_restarts=3, generator=seeded(), progress=False)
+    result = fit_restarts(data.x, 6, n_restarts=2, polish=20, generator=seeded(), progress=False)
     truth = fit_posterior(data.x, data.model.dictionary, "full", tolerance=1e-5)[1]
     assert is_recovered(result.model.dictionary, data.model.dictionary, threshold=0.9)
     assert result.elbo > float(entropy_elbo(truth)) - 0.05
 
 
-@pytest.mark.long
 def test_the_restart_with_the_highest_elbo_is_kept():
-    data = bars(150, size=3, generator=seeded(1))
-    result = fit_restarts(data.x, 6, n_restarts=3, polish=10, n_epochs=5, generator=seeded(), progress=False)
+    data = bars(60, size=2, generator=seeded(1))
+    result = fit_restarts(data.x, 4, n_restarts=3, polish=10, n_epochs=5, generator=seeded(), progress=False)
     restarts = [row["elbo"] for row in result.history if row["phase"] == "restart"]
     assert len(restarts) == 3 and result.elbo >= max(restarts) - 1e-4
 
@@ -53,16 +51,15 @@ def test_joint_learning_climbs_and_is_judged_by_its_own_statistics(family):
 
 def test_converged_joint_learning_is_stationary_in_every_parameter():
     """At the end no E-step, which knows nothing of L-BFGS, finds better posteriors for the dictionary."""
-    data = bars(50, size=2, generator=seeded(3), dtype=torch.float64)
+    data = bars(30, size=2, generator=seeded(3), dtype=torch.float64)
     result = fit_jointly(data.x, 3, tolerance=1e-9, generator=seeded(), progress=False)
     again = fit_posterior(data.x, result.model.dictionary, "full", tolerance=1e-9)[1]
     assert float(entropy_elbo(again)) == pytest.approx(result.elbo, abs=1e-4)
 
 
-@pytest.mark.long
 def test_prior_annealing_finds_all_bars_and_ends_with_the_elbo_itself():
-    data = bars(400, size=4, generator=seeded(2))
-    result = fit_jointly(data.x, 8, annealing="prior", generator=seeded(2), progress=False)
+    data = bars(150, size=3, generator=seeded(2))
+    result = fit_jointly(data.x, 6, annealing="prior", generator=seeded(2), progress=False)
     truth = fit_posterior(data.x, data.model.dictionary, "full", tolerance=1e-5)[1]
     assert is_recovered(result.model.dictionary, data.model.dictionary, threshold=0.9)
     assert result.history[0]["prior_weight"] > result.history[-1]["prior_weight"] == 1

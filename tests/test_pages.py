@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import nbformat
 import pytest
 import yaml
-from references import CHECKED, FOLDER, ROOT, referenced_tasks, tags
+from references import CHECKED, FOLDER, ROOT, has_checked_cells, tags
 
 from paperlib import book
+
+plan = functools.cache(lambda profile: book.plan(ROOT, profile, "photos"))
+
+
+@functools.cache
+def referenced_tasks() -> list[book.Task]:
+    return [task for task in plan("smoke") if has_checked_cells(task)]
 
 
 def test_every_page_is_in_the_table_of_contents():
@@ -20,23 +28,23 @@ def test_every_page_is_in_the_table_of_contents():
 
 @pytest.mark.parametrize("profile", book.PROFILES)
 def test_every_notebook_has_its_parameters_in_every_profile(profile):
-    tasks = book.plan(ROOT, profile, "photos")
+    tasks = plan(profile)
     assert [task.name for task in tasks] == list(book.find_notebooks(ROOT))
 
 
 def test_the_smoke_and_laptop_profiles_promise_to_be_quick():
     for profile, limit in {"smoke": 3, "laptop": 20}.items():
-        tasks = book.plan(ROOT, profile, "photos")
-        assert max(sum(task.minutes for task in tasks) / 2, *(task.minutes for task in tasks)) <= limit
+        minutes = [task.minutes for task in plan(profile)]
+        assert max(sum(minutes) / 2, *minutes) <= limit
 
 
 def test_the_paper_profile_promises_a_night():
-    assert sum(task.minutes for task in book.plan(ROOT, "paper", "photos")) / 2 <= 12 * 60
+    assert sum(task.minutes for task in plan("paper")) / 2 <= 12 * 60
 
 
 def test_every_page_that_shows_results_of_record_depends_on_them():
     entries = yaml.safe_load((ROOT / "book" / "profiles.yml").read_text(encoding="utf-8"))
-    for task in book.plan(ROOT, "smoke", "photos"):
+    for task in plan("smoke"):
         reads = r"read_(?:records|complete)\(\"([\w/]+)"
         for page in re.findall(reads, task.source.read_text(encoding="utf-8")):
             assert f"results/paper/{page}/*" in entries[task.name].get("files", []), task.name

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import integrate, stats
+from scipy import integrate
 from torch import Tensor
 
 from paperlib.elbo.posteriors import GaussianPosterior
@@ -20,9 +20,12 @@ from paperlib.elbo.posteriors import GaussianPosterior
 
 def integrate_magnitude(nu: float, tau: float) -> float:
     """E|z| of z ~ N(ν, τ²) by quadrature, split at the kink; `nu` is ν, `tau` τ."""
-    q = stats.norm(nu, tau)
+
+    def integrand(z: float) -> float:
+        return abs(z) * math.exp(-(((z - nu) / tau) ** 2) / 2) / (tau * math.sqrt(2 * math.pi))
+
     halves = [(nu - 12 * tau, 0), (0, nu + 12 * tau)]
-    return sum(integrate.quad(lambda z: abs(z) * q.pdf(z), *half)[0] for half in halves)
+    return sum(integrate.quad(integrand, *half)[0] for half in halves)
 
 
 def elbo_terms(
