@@ -24,7 +24,7 @@ import scipy.stats  # noqa: F401
 import sklearn.decomposition  # noqa: F401
 import sympy  # noqa: F401
 import torch
-import torch._dynamo  # noqa: F401 - torch.func loads it
+import torch._dynamo  # torch.func loads it
 
 HERE = Path(__file__).parent
 REFERENCES = HERE / "reference"
