@@ -8,13 +8,27 @@ STRICT  ?=
 REUSE   ?=
 BENCH   ?= full
 
+# What the user says reaches the shell in the environment only, where nothing in it is expanded or executed.
+VALUES  := PROFILE JOBS IMAGES ONLY STRICT REUSE BENCH
+$(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
+export $(VALUES)
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# pip installs into .venv, whatever the user's own pip does.
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT
+
 PYTHONS  := python3.13 python3.12 python3.11 python3 python
 VENV     := .venv
 PYTHON   := $(VENV)/bin/python
 STAMP    := $(VENV)/.installed
-AXE      := _build/npm/node_modules/axe-core/axe.min.js
-REPRODUCE = $(PYTHON) -m paperlib reproduce --profile '$(PROFILE)' --jobs '$(JOBS)' --only '$(ONLY)' \
-            $(if $(IMAGES),--images '$(IMAGES)') $(if $(STRICT),--strict) $(if $(REUSE),--reuse)
+AXE      := tests/npm/node_modules/axe-core/axe.min.js
+REPRODUCE = $(PYTHON) -m paperlib reproduce --profile "$$PROFILE" --jobs "$$JOBS" --only "$$ONLY" \
+            $${IMAGES:+--images "$$IMAGES"} $${STRICT:+--strict} $${REUSE:+--reuse}
+
+ifneq ($(wildcard $(STAMP)),)
+ifneq ($(shell $(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))' 2>&1),True)
+.PHONY: $(STAMP) # its Python is gone
+endif
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce plan book pdf serve test inspect references bench lint clean
@@ -51,14 +65,17 @@ references: $(STAMP)  ## Make the reference notebooks that `make test` compares 
 	$(PYTHON) tests/references.py
 
 bench: $(STAMP)  ## Measure all trainers side by side (BENCH=quick: minutes; full: most of an hour)
-	$(PYTHON) benchmarks/bench.py --profile '$(BENCH)' $(if $(IMAGES),--images '$(IMAGES)')
+	$(PYTHON) benchmarks/bench.py --profile "$$BENCH" $${IMAGES:+--images "$$IMAGES"}
 
 lint: $(STAMP)  ## Check style, types and spelling
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/codespell
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m codespell_lib
 
 clean:  ## Remove everything that was built, results included; the environment stays
+	@test ! -e _build/lock || ! $(PYTHON) -c '' 2>/dev/null || \
+	  $(PYTHON) -c 'import fcntl; fcntl.flock(open("_build/lock"), fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null || \
+	  { echo "The book is being made ($$(cat _build/lock)): wait for its end, or end it, before 'make clean'." >&2; exit 1; }
 	rm -rf _build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
@@ -72,10 +89,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; \
 	fi; \
 	echo "Making $(VENV) with $$($$found --version)"; \
-	$$found -m venv $(VENV); \
+	$$found -m venv $$($(PYTHON) -c '' 2>/dev/null || echo --clear) $(VENV); \
 	echo "Installing the pinned packages, which takes a few minutes the first time"
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 $(AXE):
-	npm install --no-save --silent --prefix _build/npm axe-core@4.14.1
+	npm ci --silent --prefix tests/npm

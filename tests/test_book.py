@@ -22,6 +22,8 @@ from paperlib.book.printing import print_page
 from paperlib.book.report import expected_minutes
 from paperlib.book.tasks import sha256
 from paperlib.system.errors import InputError
+from paperlib.system.files import write_json
+from paperlib.system.locks import locked
 
 FRONT_MATTER = """---
 jupytext:
@@ -87,7 +89,7 @@ def pretend_executed(folder: Path, profile: str = "smoke") -> None:
         content = nbformat.writes(book.read_notebook(task.source)).encode()
         task.output.write_bytes(content)
         record = {"inputs": task.inputs, "output_sha256": sha256(content), "seconds": 1.0}
-        task.manifest.write_text(json.dumps(record))
+        write_json(task.manifest, record)
 
 
 def reasons(folder: Path, profile: str = "smoke") -> dict[str, list[str]]:
@@ -170,6 +172,40 @@ def test_each_change_reruns_what_depends_on_it(project, change, expected):
     assert reasons(project) == {"first": [], "second": []}
     change(project)
     assert reasons(project) == expected
+
+
+@pytest.mark.parametrize("damage", [b"", b"null", b"[]", b"{}", b"\xff\x00", b'{"inputs": 1, "seconds": "x"}'])
+def test_a_damaged_manifest_counts_as_missing(project, damage):
+    pretend_executed(project)
+    (project / "_build" / "executed" / "smoke" / "second.json").write_bytes(damage)
+    assert reasons(project) == {"first": [], "second": ["never executed"]}
+
+
+def test_one_process_at_a_time_makes_the_book(project):
+    pretend_executed(project)
+    with locked(project / "_build" / "lock", "the book"):
+        reproduce(project, profile="smoke", dry_run=True, echo=lambda line: None)
+        with pytest.raises(InputError, match=rf"Another process .*process {os.getpid()}"):
+            reproduce(project, profile="smoke", build=False, echo=lambda line: None)
+    reproduce(project, profile="smoke", build=False, echo=lambda line: None)
+
+
+def test_another_checkouts_code_is_refused(project):
+    (project / "paperlib" / "__init__.py").write_text("")
+    with pytest.raises(InputError, match="This is the paperlib of"):
+        reproduce(project, profile="smoke", echo=pytest.fail)
+
+
+def test_notebooks_compute_with_the_checkouts_own_code_whatever_the_environment_says(project, monkeypatch):
+    (project / "paperlib" / "__init__.py").write_text("HERE = 1\n")
+    (project / "book" / "first.md").write_text(notebook("import paperlib; print(paperlib.HERE)"))
+    foreign = project / "foreign" / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    (foreign / "kernel.json").write_text('{"argv": ["false"], "display_name": "x", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(project / "foreign"))
+    (task,) = plan(project, "smoke", only=["first"])
+    notebook_, problem = book.Papermill().run(task.source, task.parameters, task.failed_output, {})
+    assert not problem and [cell.outputs[0].text for cell in notebook_.cells if cell.get("outputs")] == ["1\n"]
 
 
 def test_parameters_arrive_as_they_are(project):
@@ -388,10 +424,10 @@ def test_the_command_exits_with_1_on_a_failing_cell(project):
 def test_staging_takes_only_results_that_are_up_to_date(project):
     pretend_executed(project)
     for task in plan(project, "smoke"):
-        record = json.loads(task.manifest.read_text())
+        record = task.read_manifest()
         record |= {"profile": "smoke", "started": "now", "data": None}
         record |= {"versions": {"torch": "2"}, "commit": None, "device": "a processor"}
-        task.manifest.write_text(json.dumps(record))
+        write_json(task.manifest, record)
     (project / "book" / "second.md").write_text(notebook("changed = 1"))
     digest = book.stage_book(project, plan(project, "smoke"))
     stage = project / "_build" / "stage"

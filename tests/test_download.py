@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import io
 import subprocess
@@ -12,8 +14,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from paperlib.data import download, fetch_olshausen, load_images
-from paperlib.data.download import DownloadError, cache_folder, cached_olshausen, git_blob_id
+from paperlib.data import load_images
+from paperlib.data.download import DownloadError, RemoteFile, cache_folder, git_blob_id
 
 IMAGES = np.random.default_rng(0).standard_normal((40, 48, 3))
 
@@ -37,7 +39,8 @@ class Handler(BaseHTTPRequestHandler):
         if behave is None:
             self.send_error(404)
         else:
-            behave()
+            with contextlib.suppress(OSError):  # the other side hangs up
+                behave()
 
     def right(self):
         self._head(len(CONTENT))
@@ -55,6 +58,39 @@ class Handler(BaseHTTPRequestHandler):
         self._head(None)
         self.wfile.write(CONTENT[: len(CONTENT) // 2])
 
+    def endless(self):
+        self._head(None)
+        while not self.server.finished.wait(0.001):
+            self.wfile.write(bytes(1 << 16))
+
+    def bomb(self):
+        self._head(None, "Content-Encoding: gzip")
+        self.wfile.write(gzip.compress(bytes(10_000_000)))
+
+    def trickle(self):
+        self._head(len(CONTENT))
+        while not self.server.finished.wait(0.05):
+            self.wfile.write(b"x")
+
+    def endless_head(self):
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n")
+        while not self.server.finished.wait(0.05):
+            self.wfile.write(b"x")
+
+    def malformed_length(self):
+        self._head("abc")
+        self.wfile.write(CONTENT[:99])
+
+    def malformed_redirect(self):
+        self.send_response(302)
+        self.send_header("Location", "http://[::bad")
+        self.end_headers()
+
+    def to_a_file(self):
+        self.send_response(302)
+        self.send_header("Location", "file:///etc/passwd")
+        self.end_headers()
+
     def silent(self):
         self.server.finished.wait(30)
 
@@ -62,10 +98,12 @@ class Handler(BaseHTTPRequestHandler):
         self.cut()
         self.server.finished.wait(30)
 
-    def _head(self, length):
+    def _head(self, length, *more):
         self.send_response(200)
         if length is not None:
             self.send_header("Content-Length", str(length))
+        for line in more:
+            self.send_header(*line.split(": "))
         self.end_headers()
 
     def log_message(self, *_):
@@ -88,24 +126,26 @@ def server():
 
 @pytest.fixture
 def address(server, tmp_path, monkeypatch):
-    """Address of the server; the cache is a new folder, and the made-up file the expected one."""
+    """Address of the server; the cache is a new folder."""
     monkeypatch.setenv("PAPERLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("PAPERLIB_IMAGES", raising=False)
     monkeypatch.delenv("PAPERLIB_OLSHAUSEN_URL", raising=False)
-    monkeypatch.setattr(download, "OLSHAUSEN_BLOB_ID", BLOB_ID)
-    monkeypatch.setattr(download, "_failures", {})
     return f"http://127.0.0.1:{server.server_port}"
+
+
+def remote(url, **options):
+    """The made-up file, with little patience."""
+    return RemoteFile(url, BLOB_ID, **{"timeout": 0.3, "deadline": 0.6, "limit": 1_000_000, **options})
 
 
 def _kept() -> list[str]:
     return [path.name for path in cache_folder().iterdir()] if cache_folder().exists() else []
 
 
-def test_right_file_is_kept_and_used_again_without_asking_the_server(address, server, monkeypatch):
-    monkeypatch.setenv("PAPERLIB_OLSHAUSEN_URL", f"{address}/right")
-    first = load_images()
-    second = load_images()
+def test_right_file_is_kept_and_used_again_without_asking_the_server(address, server):
+    official = remote(f"{address}/right")
+    first, second = (load_images(official=official) for _ in range(2))
     assert (first.source, second.source) == ("olshausen (download)", "olshausen (cache)")
     assert server.requests == ["/right"]
     assert _kept() == ["IMAGES.mat"]
@@ -115,7 +155,7 @@ def test_right_file_is_kept_and_used_again_without_asking_the_server(address, se
 
 
 def test_progress_is_shown(address, capfd):
-    fetch_olshausen(f"{address}/right")
+    remote(f"{address}/right").fetch()
     assert "%|" in capfd.readouterr().err
 
 
@@ -128,11 +168,18 @@ def test_progress_is_shown(address, capfd):
         ("silent", "no answer within 0.3 s"),
         ("stalled", "no answer within 0.3 s"),
         ("missing", "status 404"),
+        ("endless", "more than 1,000,000 bytes|not there within 0.6 s"),
+        ("bomb", "more than 1,000,000 bytes"),
+        ("trickle", "not there within 0.6 s"),
+        ("endless_head", "not there within 0.6 s"),
+        ("malformed_length", "not the expected|cut"),
+        ("malformed_redirect", "could not be downloaded"),
+        ("to_a_file", "could not be downloaded"),
     ],
 )
 def test_bad_download_is_refused_and_leaves_nothing_behind(address, behavior, reason):
     with pytest.raises(DownloadError, match=reason) as refusal:
-        fetch_olshausen(f"{address}/{behavior}", timeout=0.3)
+        remote(f"{address}/{behavior}").fetch()
     assert _kept() == []
     assert "--images" in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -142,32 +189,33 @@ def test_no_connection(address, server):
     server.shutdown()
     server.server_close()
     with pytest.raises(DownloadError, match="no connection"):
-        fetch_olshausen(f"{address}/right")
+        remote(f"{address}/right").fetch()
 
 
 def test_damaged_file_in_the_cache_is_replaced(address):
-    path = fetch_olshausen(f"{address}/right")
+    official = remote(f"{address}/right")
+    path = official.fetch()
     path.write_bytes(CONTENT[:100])
-    assert cached_olshausen() is None
-    assert fetch_olshausen(f"{address}/right") == path
+    assert official.cached() is None
+    assert official.fetch() == path
     assert path.read_bytes() == CONTENT
 
 
 def test_without_a_named_source_a_failed_download_leads_visibly_to_the_photos_and_is_not_retried(
-    address, server, monkeypatch, caplog
+    address, server, caplog
 ):
-    monkeypatch.setenv("PAPERLIB_OLSHAUSEN_URL", f"{address}/wrong")
-    assert load_images().source.startswith("photos")
+    official = remote(f"{address}/wrong")
+    assert load_images(official=official).source.startswith("photos")
     assert "photos are used instead of olshausen, because" in caplog.text
-    assert load_images().source.startswith("photos")
+    assert load_images(official=official).source.startswith("photos")
     assert server.requests == ["/wrong"]
 
 
-def test_a_named_source_is_never_replaced_and_always_retried(address, server, monkeypatch):
-    monkeypatch.setenv("PAPERLIB_OLSHAUSEN_URL", f"{address}/wrong")
+def test_a_named_source_is_never_replaced_and_always_retried(address, server):
+    official = remote(f"{address}/wrong")
     for _ in range(2):
         with pytest.raises(DownloadError):
-            load_images("olshausen")
+            load_images("olshausen", official=official)
     assert server.requests == ["/wrong", "/wrong"]
 
 
@@ -175,13 +223,18 @@ def test_cache_that_cannot_be_written(address, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("PAPERLIB_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DownloadError, match="PAPERLIB_CACHE"):
-        fetch_olshausen(f"{address}/right")
+        remote(f"{address}/right").fetch()
+
+
+def test_a_mirror_can_be_named(address, monkeypatch):
+    monkeypatch.setenv("PAPERLIB_OLSHAUSEN_URL", f"{address}/right")
+    assert remote(f"{address}/missing").fetch().read_bytes() == CONTENT
 
 
 def test_blob_id_is_gits(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(CONTENT)
-    assert git_blob_id(path) == BLOB_ID
+    assert git_blob_id(CONTENT) == BLOB_ID
     try:
         answer = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True)
     except FileNotFoundError:

@@ -215,8 +215,8 @@ BAD_SOURCES = {
     "other suffix": (lambda d: _write(d / "a.txt", b"text"), "not a kind of file"),
     "text named .npy": (lambda d: _write(d / "a.npy", b"1 2 3"), "not a .npy file, whatever its name says"),
     "text named .npz": (lambda d: _write(d / "a.npz", b"1 2 3"), "not a complete .npz file"),
-    "text named .mat": (lambda d: _write(d / "a.mat", b"one two three\n" * 40), "not a complete .mat file"),
-    "empty .mat": (lambda d: _write(d / "a.mat", b""), "not a complete .mat file"),
+    "text named .mat": (lambda d: _write(d / "a.mat", b"one two three\n" * 40), "as a complete .mat file"),
+    "empty .mat": (lambda d: _write(d / "a.mat", b""), "as a complete .mat file"),
     "pickled .npy": (
         lambda d: _save(d / "a.npy", np.array([Trap(d / "t")])),
         "cannot be read as plain numbers",
@@ -237,7 +237,7 @@ BAD_SOURCES = {
     "too large": (lambda d: _save(d / "a.npy", np.full((4, 4), 1e300)), "NaN or infinite"),
     "truncated .npy": (lambda d: _damaged(_save(d / "a.npy", STACK), 0.5), "cannot be read as plain numbers"),
     "truncated .npz": (lambda d: _damaged(_npz(d / "a.npz", x=STACK), 0.5), "not a complete .npz file"),
-    "truncated .mat": (lambda d: _damaged(_mat(d / "a.mat", IMAGES=STACK), 0.5), "not a complete .mat file"),
+    "truncated .mat": (lambda d: _damaged(_mat(d / "a.mat", IMAGES=STACK), 0.5), "as a complete .mat file"),
     "no array in .mat": (lambda d: _mat(d / "a.mat", note="text"), "no variable IMAGES .*arrays found: none"),
     "two in .mat": (lambda d: _mat(d / "a.mat", a=STACK, b=STACK), "arrays found: a 3×20×24, b 3×20×24"),
     "HDF5 .mat": (

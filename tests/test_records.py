@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -100,6 +101,35 @@ def test_changed_arrays_are_refused(folder):
     np.savez(folder / "a.npz", field=np.zeros((2, 3), np.float16))
     with pytest.raises(InputError, match="was changed"):
         read_record(folder / "a.json")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.npz"])
+@pytest.mark.parametrize("damage", [None, b"", b"null", b"{}", b"\xff\x00"])
+def test_a_damaged_record_counts_as_missing_with_a_note(name, damage, folder, caplog):
+    Results(folder).collect(square, {"a": {"number": 3}})
+    (folder / name).unlink() if damage is None else (folder / name).write_bytes(damage)
+    assert read_records(folder) == {}
+    assert Results(folder, reuse=True).collect(square, {"a": {"number": 3}})["a"].numbers["square"] == 9
+    assert CALLS == [3, 3] and ("counts as missing" in caplog.text or not (damage or name == "a.npz"))
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_whenever_writing_is_killed_a_record_is_whole_or_missing(done, folder, monkeypatch):
+    """After so many files were moved into place."""
+    Results(folder).collect(square, {"a": {"number": 3}})
+    moves = iter([os.replace] * done)
+
+    def replace(*paths):
+        move = next(moves, None)
+        if move is None:
+            raise KeyboardInterrupt
+        move(*paths)
+
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        patched.setattr(os, "replace", replace)
+        Results(folder).collect(square, {"a": {"number": 4}})
+    assert [record.numbers["square"] for record in read_records(folder).values()] == [16] * (done > 1)
+    assert Results(folder).collect(square, {"a": {"number": 4}})["a"].numbers["square"] == 16
 
 
 def test_experiments_get_images_if_they_use_them_and_only_then(folder):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.rendered
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
-AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = ROOT / "tests" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 LOCAL = ("file:", "data:", "blob:", "about:", "chrome:")
 LOOKS = {
     "phone": {"width": 390, "scheme": "light"},

@@ -23,6 +23,7 @@ from paperlib.models.sparse_coding.trainers.em_state import EMState
 from paperlib.runs.folder import load_checkpoint
 from paperlib.runs.scoring import score
 from paperlib.system.files import write_atomically
+from paperlib.system.locks import locked
 
 SMALL = [
     "--patch-size",
@@ -87,9 +88,26 @@ def test_a_foreign_config_is_refused(text, image_file, tmp_path):
             "--resume")  # fmt: skip
 
 
+@pytest.mark.parametrize("out", ["", "a\0b"])
+def test_no_path_is_no_folder(out, image_file):
+    refused("A path is empty or has a zero byte", "train", "--images", image_file, *SMALL, "--out", out)
+
+
+def test_a_home_is_a_home_wherever_it_stands(image_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert invoke("train", "--images", image_file, *SMALL, "--out=~/run").exit_code == 0
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+def test_a_folder_that_another_process_works_in_is_refused(image_file, tmp_path):
+    with locked(tmp_path / "lock", "the run"):
+        refused("Another process is at work on the run", "train", "--images", image_file, *SMALL,
+                "--out", str(tmp_path))  # fmt: skip
+
+
 def test_learning_that_diverges_is_reported_in_one_line(image_file, tmp_path):
     out = str(tmp_path / "run")
-    refused("", "train", "--images", image_file, *SMALL, "--learning-rate", "1e30", "--out", out)
+    refused("lower", "train", "--images", image_file, *SMALL, "--learning-rate", "1e30", "--out", out)
 
 
 def test_dictionary_is_as_documented(finished):
@@ -247,6 +265,14 @@ BAD_TRAINING = {
     "unknown device": (["--device", "tpu"], "Unknown device 'tpu'"),
     "unknown annealing": (["--annealing", "steel"], "'steel' is not one of"),
     "no threads": (["--threads", "0"], "threads must be positive"),
+    "threads that crash": (["--threads", "100000"], "threads must be at most 1024"),
+    "patches that fit nowhere": (["--patches", "1_000_000_000"], "of memory, and "),
+    "patches beyond counting": (["--patches", str(10**12)], "patches must be at most"),
+    "latents that fit nowhere": (["--latents", "1_000_000_000"], "of memory, and "),
+    "epochs that fit nowhere": (["--epochs", "1_000_000_000"], "of memory, and "),
+    "a batch beyond counting": (["--batch-size", str(2**70)], "batch_size must be at most"),
+    "a seed beyond counting": (["--seed", str(2**64)], "seed must be 0 or more and less than"),
+    "no finite rate": (["--learning-rate", "inf"], "learning_rate must be positive and finite"),
 }
 
 
@@ -286,7 +312,7 @@ def bad_files(folder):
         "zeros.npy": "a column of zeros",
         "cube.npy": "holds 0 matrices",
         "odd.npy": "7 rows, which is no square number",
-        "cut.mat": "not a complete .mat file",
+        "cut.mat": "cannot be read as a complete .mat",
         "missing.npy": "There is no file",
         "fields.txt": "not a kind of file that can be read",
     }

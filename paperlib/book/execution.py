@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import nbformat
 import yaml
 from nbformat import NotebookNode
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from paperlib.book.failures import BookError, find_failure
 from paperlib.book.notebooks import number_cells, read_notebook
 from paperlib.book.tasks import Task, sha256
-from paperlib.system.files import write_atomically
+from paperlib.system.files import find_root, write_atomically, write_json
 from paperlib.system.provenance import provenance
 
 # Operations here are small: a second thread waits longer than it works (a notebook alone took twice as long
@@ -108,7 +108,7 @@ def execute_task(
         "output_sha256": sha256(content),
     }
     write_atomically(task.output, lambda path: path.write_bytes(content))
-    write_atomically(task.manifest, lambda path: path.write_text(json.dumps(manifest, indent=2)))
+    write_json(task.manifest, manifest)
     task.failed_output.unlink()
     return seconds
 
@@ -146,9 +146,15 @@ class Papermill:
         # Names relative to the folder: papermill would read braces in a path as placeholders.
         command = [sys.executable, "-m", "papermill", prepared.name, output.name, "--kernel", "python3"]
         command += ["--cwd", str(source.parent), "--parameters_yaml", yaml.safe_dump(parameters)]
+        paths, root = [os.environ.get("PYTHONPATH", "")], find_root(source.parent)
+        if (root / "paperlib" / "__init__.py").is_file():  # the environment could bring another checkout's
+            paths.insert(0, str(root))
         isolated = {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel of the same name in the user's home must not win,
-            "IPYTHONDIR": str(output.parent / ".ipython"),  # nor the user's startup files take part
+            "JUPYTER_PATH": "",  # nor one elsewhere,
+            "IPYTHONDIR": str(output.parent / ".ipython"),  # nor the user's startup files take part,
+            "MATPLOTLIBRC": matplotlib.get_data_path(),  # nor choices of how figures look
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
         with subprocess.Popen(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import nbformat
 from paperlib.book.failures import BookError, shown
 from paperlib.book.provenance import environment_tables, provenance_cell
 from paperlib.book.tasks import Task
-from paperlib.system.files import hash_files, write_atomically
+from paperlib.system.files import hash_files, read_json, write_json
 
 # Beside book/ itself; the last two are shown by pages.
 STAGED_FILES = ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff")
@@ -32,7 +31,7 @@ def build_book(
     html, record = (root / "_build" / name for name in ("html", "html.json"))
     index = html / "index.html"
     pages = stage_book(root, tasks)
-    built = json.loads(record.read_text()) if record.is_file() and index.is_file() else {}
+    built = read_json(record) if index.is_file() else {}
     if built.get("pages") == pages and built["strict"] >= strict:
         echo("The book is up to date.")
         return index
@@ -40,8 +39,7 @@ def build_book(
     record.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     os.replace(fresh, html)
-    state = json.dumps({"pages": pages, "strict": strict})
-    write_atomically(record, lambda path: path.write_text(state))
+    write_json(record, {"pages": pages, "strict": strict})
     return index
 
 

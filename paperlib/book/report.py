@@ -26,8 +26,9 @@ def print_plan(tasks: Sequence[Task], jobs: int, echo: Callable[[str], None]) ->
 
 def expected_minutes(minutes: Iterable[float], jobs: int) -> float:
     """How long notebooks take as `execute_tasks` runs them: the longest first, `jobs` at a time."""
-    ends = [0.0] * jobs
-    for length in sorted(minutes, reverse=True):
+    longest_first = sorted(minutes, reverse=True)
+    ends = [0.0] * max(1, min(jobs, len(longest_first)))
+    for length in longest_first:
         heapreplace(ends, ends[0] + length)
     return max(ends)
 

@@ -11,6 +11,7 @@ from paperlib.book.printing import find_browser, print_book
 from paperlib.book.rendering import build_book
 from paperlib.book.report import print_plan, print_results
 from paperlib.system.errors import InputError
+from paperlib.system.locks import locked
 
 
 def reproduce(
@@ -45,20 +46,24 @@ def reproduce(
         raise InputError(f"JOBS must be at least 1, but is {jobs}.")
     if pdf:
         find_browser()  # it would be missed only at the end
+    own = Path(__file__).parents[2]
+    if (root / "paperlib" / "__init__.py").is_file() and not own.samefile(root):
+        raise InputError(f"This is the paperlib of {own}, not of {root}; run `python -m paperlib` there.")
     tasks = plan(root, profile, images, only, download=execute and not dry_run)
-    stale = [task for task in tasks if task.reasons()]
     print_plan(tasks, jobs, echo)
     if dry_run:
         return
-    seconds: dict[str, float] = {}
-    if execute:
-        seconds = execute_tasks(stale, jobs, echo, reuse=reuse)
-        tasks = plan(root, profile, images, only)  # some pages read results that were only now computed
-        seconds |= execute_tasks([task for task in tasks if task.reasons()], jobs, echo, reuse=reuse)
-    print_results(tasks, seconds, echo)
-    if build:
-        everything = plan(root, profile, images, download=False) if only else tasks
-        page = build_book(root, everything, strict=strict, echo=echo)
-        echo(f"Open {page}")
-        if pdf:
-            echo(f"Open {print_book(root, echo=echo)}")
+    (root / "_build").mkdir(exist_ok=True)
+    with locked(root / "_build" / "lock", "the book"):
+        seconds: dict[str, float] = {}
+        if execute:
+            seconds = execute_tasks([task for task in tasks if task.reasons()], jobs, echo, reuse=reuse)
+            tasks = plan(root, profile, images, only)  # some pages read results that were only now computed
+            seconds |= execute_tasks([task for task in tasks if task.reasons()], jobs, echo, reuse=reuse)
+        print_results(tasks, seconds, echo)
+        if build:
+            everything = plan(root, profile, images, download=False) if only else tasks
+            page = build_book(root, everything, strict=strict, echo=echo)
+            echo(f"Open {page}")
+            if pdf:
+                echo(f"Open {print_book(root, echo=echo)}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from paperlib.system.files import read_json
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Task:
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest of the last complete execution, empty where there is none."""
-        return json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
+        return read_json(self.manifest)
 
     def reasons(self) -> list[str]:
         """Why the notebook has to run; empty where it is up to date."""

@@ -6,7 +6,9 @@ PyTorch above all, is imported by the commands that need it, when they run.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 from typing import Any
 
@@ -21,13 +23,23 @@ from paperlib.system.errors import InputError
 
 
 class OneLineErrors(click.Group):
-    """A group whose commands report bad input, and learning that diverged, in one line."""
+    """A group whose commands report what users or the machine can mend in one line: no traceback."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (InputError, FloatingPointError) as error:
-            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
+        except (InputError, FloatingPointError, OSError, MemoryError, RuntimeError) as error:
+            ours = not isinstance(error, RuntimeError) or "allocate" in str(error)  # PyTorch out of memory
+            if not ours or getattr(error, "errno", None) == errno.EPIPE:
+                raise
+            told_by_all = isinstance(error, InputError | FloatingPointError)
+            shared = told_by_all and "TORCHELASTIC_RUN_ID" in os.environ
+            if not shared or os.environ.get("LOCAL_RANK") == "0":
+                click.echo(f"Error: {' '.join(str(error).split()) or type(error).__name__}", err=True)
+            if shared:
+                from paperlib.system.distributed import end_torchrun
+
+                end_torchrun()
             context.exit(2)
 
 

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import click
+
+from paperlib.system.errors import InputError
+
+
+class UserPath(click.Path):
+    """A path as users mean it: ~ is their home, and none is no path."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Path:
+        try:
+            path = Path(value).expanduser()
+        except RuntimeError as error:  # no home
+            raise InputError(f"{value} names no folder ({error}); write it in full.") from error
+        if not str(value) or "\0" in str(value):
+            raise InputError("A path is empty or has a zero byte; name a file or folder.")
+        return path
+
 
 images = click.option(
     "--images",

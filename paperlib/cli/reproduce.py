@@ -57,7 +57,7 @@ def reproduce(no_execute: bool, no_book: bool, **settings: Any) -> None:
     root = find_root(Path.cwd())
     try:
         book.reproduce(root, execute=not no_execute, build=not no_book, echo=click.echo, **settings)
-    except book.BookError as error:
+    except (book.BookError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("\nInterrupted. What was executed is kept; the same command goes on from there.", err=True)

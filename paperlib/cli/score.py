@@ -12,7 +12,7 @@ from paperlib.cli import options
 
 
 @click.command("score")
-@click.argument("dictionary", type=click.Path(path_type=Path), metavar="DICT.{npy,npz,mat}")
+@click.argument("dictionary", type=options.UserPath(), metavar="DICT.{npy,npz,mat}")
 @options.images
 @click.option("--patches", "n_patches", default=10_240, show_default=True, help="Number of patches.")
 @click.option("--seed", default=0, show_default=True, help="Decides which patches.")

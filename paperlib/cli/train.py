@@ -16,7 +16,7 @@ from paperlib.runs.config import TrainingConfig
 @options.of_settings(TrainingConfig, without=("device", "n_steps"))
 @options.device
 @options.threads
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for everything written.")
+@click.option("--out", required=True, type=options.UserPath(), help="Folder for everything written.")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def train(
@@ -52,12 +52,12 @@ def train(
     config = TrainingConfig(device=choose_device(device), **settings)
     config.check()
     with launched_processes(config.device) as processes:
-        metrics = training.train(
-            config, load_images(images), out, resume=resume, processes=processes, progress=not quiet
-        )
+        with processes.together():
+            loaded = load_images(images)
+        metrics = training.train(config, loaded, out, resume=resume, processes=processes, progress=not quiet)
     if processes.rank > 0:
         return
     click.echo(
         f"ELBO {metrics['elbo']:.3f} nats a patch on {metrics['images']['source']}, "
-        f"{metrics['dead_fields']} dead fields, {metrics['seconds']:.1f} s: {out}"
+        f"{metrics['dead_fields']} dead fields, {metrics['seconds']:.1f} s: {click.format_filename(out)}"
     )

@@ -8,6 +8,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pooch
@@ -15,17 +19,12 @@ import requests
 from tqdm import tqdm
 
 from paperlib.system.errors import InputError
+from paperlib.system.files import write_atomically
 
-OLSHAUSEN_URL = "http://www.rctn.org/bruno/sparsenet/IMAGES.mat"
-OLSHAUSEN_BLOB_ID = "18a1e3ab1363edeb6132e237dd84f6ea0a5c9cb2"
 FILE_NAME = "IMAGES.mat"
-TIMEOUT = 10.0
 ADVICE = "name a local copy or another source with --images or PAPERLIB_IMAGES (photos needs no network)"
 
 logger = logging.getLogger(__name__)
-
-_failures: dict[str, str] = {}
-"""Addresses that already failed in this process, so that the automatic choice waits for each only once."""
 
 
 class DownloadError(InputError):
@@ -34,103 +33,143 @@ class DownloadError(InputError):
 
 def cache_folder() -> Path:
     """Folder of downloaded files: PAPERLIB_CACHE, or the user's cache folder on this system."""
-    return Path(os.environ.get("PAPERLIB_CACHE") or pooch.os_cache("paperlib")).expanduser()
+    try:
+        return Path(os.environ.get("PAPERLIB_CACHE") or pooch.os_cache("paperlib")).expanduser()
+    except RuntimeError:  # the user has no home
+        return Path(tempfile.gettempdir()) / f"paperlib-{os.getuid()}"
 
 
-def cached_olshausen(blob_id: str | None = None) -> Path | None:
-    """Path of IMAGES.mat in the cache; None if it is not there or is not the file of this `blob_id`."""
-    path = cache_folder() / FILE_NAME
-    return path if path.is_file() and git_blob_id(path) == (blob_id or OLSHAUSEN_BLOB_ID) else None
-
-
-def fetch_olshausen(
-    url: str | None = None, blob_id: str | None = None, timeout: float = TIMEOUT, retry: bool = True
-) -> Path:
-    """Path of IMAGES.mat in the cache, downloaded with a progress bar if it is not there yet.
+@dataclass
+class RemoteFile:
+    """A file that is downloaded into the cache, known by its git blob id.
 
     Parameters
     ----------
-    url : str, optional
-        Where to download from: by default PAPERLIB_OLSHAUSEN_URL (a mirror), or the official address.
-    blob_id : str, optional
-        Git blob id the file must have, by default the official file's.
-    timeout : float
-        Seconds without an answer (to connect, or between two pieces) after which to give up.
-    retry : bool
-        Whether to try again an address that already failed in this process.
-
-    Raises
-    ------
-    DownloadError
-        If there is no answer, the connection breaks, the file is not the expected one (it is not kept then)
-        or the cache cannot be written.
+    url : str
+        Where it is; PAPERLIB_OLSHAUSEN_URL may name a mirror.
+    blob_id : str
+        That of its content: any other is refused.
+    timeout, deadline : float
+        Seconds without an answer, and in all, after which to give up.
+    limit : int
+        Bytes that it has at most.
+    failures : dict
+        By address what failed in this process, so that the automatic choice waits for each only once.
     """
-    cached = cached_olshausen(blob_id)
-    if cached is not None:
-        return cached
-    url = url or os.environ.get("PAPERLIB_OLSHAUSEN_URL") or OLSHAUSEN_URL
-    if url in _failures and not retry:
-        raise DownloadError(_failures[url])
-    try:
-        return _download(url, blob_id or OLSHAUSEN_BLOB_ID, timeout)
-    except DownloadError as error:
-        _failures[url] = str(error)
-        raise
+
+    url: str
+    blob_id: str
+    timeout: float = 10.0
+    deadline: float = 300.0
+    limit: int = 100_000_000
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def cached(self) -> Path | None:
+        """Its path in the cache; None if it is not there, is not the right one or cannot be read."""
+        path = cache_folder() / FILE_NAME
+        try:
+            return path if path.is_file() and git_blob_id(path.read_bytes()) == self.blob_id else None
+        except OSError:
+            return None
+
+    def fetch(self, retry: bool = True) -> Path:
+        """Its path in the cache, downloaded with a progress bar if it is not there yet.
+
+        Unless `retry`, an address that already failed in this process is not asked again.
+
+        Raises
+        ------
+        DownloadError
+            If there is no answer, the connection breaks, the file is not the expected one (it is not kept
+            then) or the cache cannot be written.
+        """
+        if (cached := self.cached()) is not None:
+            return cached
+        url = os.environ.get("PAPERLIB_OLSHAUSEN_URL") or self.url
+        if url in self.failures and not retry:
+            raise DownloadError(self.failures[url])
+        try:
+            content = self._download(url)
+        except DownloadError as error:
+            self.failures[url] = str(error)
+            raise
+        path = cache_folder() / FILE_NAME
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, lambda part: part.write_bytes(content))
+        except OSError as error:
+            raise DownloadError(
+                f"The download cannot be written to {path.parent} ({error.strerror or error}); "
+                "name a writable folder with PAPERLIB_CACHE."
+            ) from error
+        return path
+
+    def _download(self, url: str) -> bytes:
+        """The content; nothing is written, and no server can hold this up for longer than the deadline."""
+        content, problems, end = bytearray(), list[str](), time.monotonic() + self.deadline
+
+        def download() -> None:
+            try:
+                with requests.get(url, stream=True, timeout=self.timeout) as response:
+                    response.raise_for_status()
+                    size = response.headers.get("Content-Length", "")
+                    total = int(size) if size.isdecimal() else None
+                    with tqdm(total=total, desc=FILE_NAME, unit="B", unit_scale=True, leave=False) as bar:
+                        for piece in response.iter_content(1 << 16):
+                            content.extend(piece)
+                            bar.update(len(piece))
+                            if len(content) > self.limit or time.monotonic() > end:
+                                break
+            except Exception as error:  # a server's answer can raise anything
+                problems.append(_reason(error, self.timeout))
+
+        thread = threading.Thread(target=download, daemon=True)
+        thread.start()
+        thread.join(self.deadline)
+        found = bytes(content)
+        if thread.is_alive() or time.monotonic() > end:
+            problems = [f"not there within {self.deadline:g} s"]
+        elif len(found) > self.limit:
+            problems = [f"more than {self.limit:,} bytes"]
+        if problems:
+            raise DownloadError(f"{FILE_NAME} could not be downloaded from {url} ({problems[0]}); {ADVICE}.")
+        if git_blob_id(found) != self.blob_id:
+            raise DownloadError(
+                f"The file at {url} is not the expected {FILE_NAME} (git blob id {git_blob_id(found)} "
+                f"instead of {self.blob_id}) and was not kept; {ADVICE}."
+            )
+        return found
 
 
-def git_blob_id(path: str | Path) -> str:
+OLSHAUSEN = RemoteFile(
+    "http://www.rctn.org/bruno/sparsenet/IMAGES.mat", "18a1e3ab1363edeb6132e237dd84f6ea0a5c9cb2"
+)
+
+
+def cached_olshausen() -> Path | None:
+    """Path of IMAGES.mat in the cache; None if it is not there or is not the official file."""
+    return OLSHAUSEN.cached()
+
+
+def fetch_olshausen() -> Path:
+    """Path of IMAGES.mat in the cache, downloaded if it is not there yet; else a `DownloadError`."""
+    return OLSHAUSEN.fetch()
+
+
+def git_blob_id(content: bytes) -> str:
     """Name git gives to a file's contents: SHA-1 over ``blob <size>``, a zero byte and the bytes."""
-    content = Path(path).read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _download(url: str, blob_id: str, timeout: float) -> Path:
-    def download_and_check(url: str, temporary: str, _: pooch.Pooch) -> None:
-        # pooch deletes the temporary file if this raises, and moves it into the cache if it does not
-        _stream(url, temporary, timeout)
-        found = git_blob_id(temporary)
-        if found != blob_id:
-            raise DownloadError(
-                f"The file at {url} is not the expected {FILE_NAME} (git blob id {found} instead of "
-                f"{blob_id}) and was not kept; {ADVICE}."
-            )
-
-    cache = pooch.create(cache_folder(), base_url="", registry={FILE_NAME: None}, urls={FILE_NAME: url})
-    path = cache.abspath / FILE_NAME
-    try:
-        if path.exists():
-            logger.warning("%s is not the expected file and is downloaded again.", path)
-            path.unlink()
-        return Path(cache.fetch(FILE_NAME, downloader=download_and_check))
-    except requests.RequestException as error:
-        raise DownloadError(
-            f"{FILE_NAME} could not be downloaded from {url} ({_reason(error, timeout)}); {ADVICE}."
-        ) from error
-    except OSError as error:
-        raise DownloadError(
-            f"The download cannot be written to {cache.abspath} ({error.strerror or error}); "
-            "name a writable folder with PAPERLIB_CACHE."
-        ) from error
-
-
-def _stream(url: str, path: str, timeout: float) -> None:
-    with requests.get(url, stream=True, timeout=timeout) as response:
-        response.raise_for_status()
-        size = int(response.headers.get("Content-Length", 0)) or None
-        bar = tqdm(total=size, desc=FILE_NAME, unit="B", unit_scale=True, leave=False)
-        with open(path, "wb") as file, bar:
-            for piece in response.iter_content(1 << 16):
-                file.write(piece)
-                bar.update(len(piece))
-
-
-def _reason(error: requests.RequestException, timeout: float) -> str:
+def _reason(error: Exception, timeout: float) -> str:
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return f"no answer within {timeout:g} s"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate was refused"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not answer"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection was cut"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"status {error.response.status_code}"
-    return type(error).__name__
+    return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__

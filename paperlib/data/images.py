@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from paperlib.data.download import DownloadError, cached_olshausen, fetch_olshausen
+from paperlib.data.download import OLSHAUSEN, DownloadError, RemoteFile
 from paperlib.data.readers import read_array_file, read_folder, read_photos
 from paperlib.data.source import Source
 from paperlib.data.whitening import whiten
 from paperlib.system.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+LIKENESS = 0.9  # correlation of neighboring pixels; of whitened photographs it is about a half
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,7 @@ class Images(Source):
         )
 
 
-def load_images(source: str | Path | None = None) -> Images:
+def load_images(source: str | Path | None = None, *, official: RemoteFile = OLSHAUSEN) -> Images:
     """Load the images of a source.
 
     Parameters
@@ -101,6 +103,8 @@ def load_images(source: str | Path | None = None) -> Images:
 
         Without it PAPERLIB_IMAGES names the source; without both the order is cache, download, ``photos``.
         What was chosen, and why, is logged (the step back to ``photos`` as a warning).
+    official : RemoteFile
+        Where ``olshausen`` comes from.
 
     Raises
     ------
@@ -109,17 +113,19 @@ def load_images(source: str | Path | None = None) -> Images:
     """
     source = source or os.environ.get("PAPERLIB_IMAGES")
     if not source:
-        return _first_available()
+        return _first_available(official)
+    if source in ("photos", "olshausen") and Path(source).exists():
+        logger.warning("images: %s are not those of ./%s; name that as ./%s.", source, source, source)
     if source == "photos":
         return _photos()
     if source == "olshausen":
-        return _olshausen()
+        return _olshausen(official)
     return _from_path(Path(source).expanduser())
 
 
-def _first_available() -> Images:
+def _first_available(official: RemoteFile) -> Images:
     try:
-        images = _olshausen(retry=False)
+        images = _olshausen(official, retry=False)
     except DownloadError as error:
         logger.warning("images: photos are used instead of olshausen, because: %s", error)
         return _photos()
@@ -127,9 +133,9 @@ def _first_available() -> Images:
     return images
 
 
-def _olshausen(retry: bool = True) -> Images:
-    cached = cached_olshausen()
-    path = cached or fetch_olshausen(retry=retry)
+def _olshausen(official: RemoteFile, retry: bool = True) -> Images:
+    cached = official.cached()
+    path = cached or official.fetch(retry)
     return Images(tuple(read_array_file(path)), f"olshausen ({'cache' if cached else 'download'})")
 
 
@@ -139,9 +145,15 @@ def _photos() -> Images:
 
 def _from_path(path: Path) -> Images:
     if path.is_dir():
-        return Images(tuple(whiten(read_folder(path))), f"folder {path.resolve().name}")
+        pictures = read_folder(path)
+        variances = [picture.var() for picture in pictures]
+        if max(variances) > 1e4 * min(variances):
+            logger.warning("images: contrasts of the pictures in %s differ by a factor of more than 100; "
+                           "they may have different ranges of values.", path)  # fmt: skip
+        return Images(tuple(whiten(pictures)), f"folder {path.resolve().name}")
     if path.is_file():
         images = Images(tuple(read_array_file(path)), f"file {path.name}")
+        _warn_of_axes(images)
         _warn_if_not_whitened(images)
         return images
     raise InputError(
@@ -150,13 +162,25 @@ def _from_path(path: Path) -> Images:
     )
 
 
-def _warn_if_not_whitened(images: Images) -> None:
-    """Whitening removes the mean; an array with a large one was probably never whitened."""
-    power = np.mean([np.square(image.mean(dtype=np.float64)) for image in images.pixels])
-    if power > images.mean_variance:
+def _warn_of_axes(images: Images) -> None:
+    """Of more images than a side has pixels the axes are rather in another order."""
+    height, width = images.shapes[0]
+    if len(images) > min(height, width):
         logger.warning(
-            "images: %s do not look whitened (their mean exceeds their standard deviation) and are taken as "
-            "they are; to have pictures whitened, name a folder of picture files.",
+            "images: %s is taken as %d images of %d×%d pixels; an array has to be number × height × width, "
+            "in a .mat file height × width × number.", images.source, len(images), height, width,
+        )  # fmt: skip
+
+
+def _warn_if_not_whitened(images: Images) -> None:
+    """Whitening removes the mean, and with it that neighbors are alike."""
+    power = np.mean([np.square(image.mean(dtype=np.float64)) for image in images.pixels])
+    steps = np.mean([np.square(np.diff(image, axis=1)).mean(dtype=np.float64) for image in images.pixels
+                     if image.shape[1] > 1] or [np.inf])  # fmt: skip
+    if power > images.mean_variance or steps < 2 * (1 - LIKENESS) * images.mean_variance:
+        logger.warning(
+            "images: %s do not look whitened (their mean is large, or neighboring pixels are alike) and are "
+            "taken as they are; to have pictures whitened, name a folder of picture files.",
             images.source,
         )
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paperlib.data.images import load_images
-from paperlib.data.readers import read_arrays
+from paperlib.data.readers import read_arrays, reading
 from paperlib.data.source import Source
 from paperlib.system.errors import InputError
 
@@ -112,15 +112,13 @@ def _read_csv(path: Path) -> np.ndarray:
     """Numbers separated by commas, after a line of names if there is one."""
     if not path.is_file():
         raise InputError(f"There is no file {path}; check the path.")
-    try:
+    with reading(path, "a table of numbers", "separate them by commas"):
         with path.open(encoding="utf-8-sig") as file:
             first = file.readline()
         if not first:
             raise ValueError("it is empty")
         names = not all(map(_is_number, first.split(",")))
         return np.loadtxt(path, delimiter=",", skiprows=int(names), ndmin=2, encoding="utf-8-sig")
-    except ValueError as error:
-        raise InputError(f"{path} is not a table of numbers ({error}); separate them by commas.") from error
 
 
 def _is_number(text: str) -> bool:

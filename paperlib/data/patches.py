@@ -14,6 +14,8 @@ from torch import Tensor
 
 from paperlib.data.images import Images
 from paperlib.system.errors import InputError
+from paperlib.system.memory import check_memory
+from paperlib.system.validation import check_seed
 
 
 class PatchSampler:
@@ -32,14 +34,13 @@ class PatchSampler:
         height, width = (patch_size, patch_size) if isinstance(patch_size, int | Integral) else patch_size
         if height < 1 or width < 1:
             raise InputError(f"A patch of {height}×{width} pixels is empty; give a patch size of at least 1.")
-        if seed < 0:
-            raise InputError(f"The seed is {seed}; give a nonnegative integer.")
+        check_seed(seed)
         for number, (rows, columns) in enumerate(images.shapes):
             if height > rows or width > columns:
                 raise InputError(
                     f"Patches of {height}×{width} pixels do not fit into image {number} of {images.source}, "
                     f"which has {rows}×{columns}; give smaller patches or larger images (an array of images "
-                    "is number × height × width)."
+                    "is number × height × width, in a .mat file height × width × number)."
                 )
         self.images = images
         self.patch_shape = (height, width)
@@ -56,6 +57,7 @@ class PatchSampler:
 
     def draw(self, n: int, start: int = 0) -> Float[Tensor, "n D"]:
         """Patches start, ..., start + n − 1 as float32 (n, D), pixels row by row."""
+        check_memory(n * (4 * self.n_features + 48.0), f"Drawing {n:,} patches")
         return self.take(_numbers(n, start))
 
     def batches(self, n: int, batch_size: int, start: int = 0) -> Iterator[Float[Tensor, "_ D"]]:

@@ -6,16 +6,22 @@ Pickled objects are never loaded.
 from __future__ import annotations
 
 import importlib.util
+import logging
+import math
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import scipy.io
 from jaxtyping import Float
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from paperlib.system.errors import InputError
+from paperlib.system.memory import check_memory
+
+logger = logging.getLogger(__name__)
 
 Pixels = Float[np.ndarray, "_ _"]
 
@@ -35,6 +41,8 @@ PHOTOS = (
 
 PICTURE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
+NUMPY_ADVICE = "write arrays of numbers to it with numpy.save or numpy.savez"
+
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 """Weights of red, green and blue in gray (ITU-R BT.709, as in scikit-image)."""
 
@@ -44,9 +52,28 @@ def read_photos() -> list[Pixels]:
     return [read_picture(_package_folder(package) / path) for package, path in PHOTOS]
 
 
+@contextmanager
+def reading(path: Path, what: str, advice: str) -> Iterator[None]:
+    """Reading inside, by others' code that can raise anything: an InputError says `what` was expected."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path} cannot be read as {what} ({reason}); {advice}.") from error
+
+
 def read_folder(folder: Path) -> list[Pixels]:
-    """All pictures directly inside a folder, by name, gray, between 0 and 1; other files are passed over."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    """All pictures directly inside a folder, by name, gray, between 0 and 1.
+
+    Passed over are other files, and hidden ones, which macOS leaves beside pictures.
+    """
+    with reading(folder, "a folder", "check its permissions"):
+        paths = sorted(
+            path for path in folder.iterdir()
+            if path.suffix.lower() in PICTURE_SUFFIXES and path.name[0] != "." and path.is_file()
+        )  # fmt: skip
     if not paths:
         raise InputError(
             f"The folder {folder} holds no pictures; put files there that end in one of "
@@ -57,24 +84,33 @@ def read_folder(folder: Path) -> list[Pixels]:
 
 def read_picture(path: Path) -> Pixels:
     """A picture as gray values between 0 and 1 (floating-point pictures keep their range)."""
-    try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode == "F":
-                gray = np.asarray(picture, dtype=np.float64)
-            elif picture.mode.startswith("I"):  # 16-bit gray
-                gray = np.asarray(picture, dtype=np.float64) / (2**16 - 1)
-            else:
-                gray = np.asarray(picture.convert("RGB"), dtype=np.float64) @ LUMINANCE / 255
-    except FileNotFoundError as error:
-        raise InputError(f"There is no picture {path}; reinstall the package it belongs to.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as a picture ({error}); replace or remove it.") from error
+    if not path.is_file():
+        raise InputError(f"There is no picture {path}; reinstall the package it belongs to.")
+    with reading(path, "a picture", "replace or remove it"), Image.open(path) as file:
+        check_memory(40.0 * math.prod(file.size), f"{path}, of {file.width:,}×{file.height:,} pixels,")
+        if (pages := getattr(file, "n_frames", 1)) > 1:
+            logger.warning("%s has %d pages, of which only the first is taken.", path, pages)
+        picture = _upright(file)
+        if picture.mode == "F":
+            gray = np.asarray(picture, dtype=np.float64)
+        elif picture.mode.startswith("I"):  # 16-bit gray; TIFF has 32 bits, too
+            most = 2**31 - 1 if picture.mode == "I" and file.format == "TIFF" else 2**16 - 1
+            gray = np.asarray(picture, dtype=np.float64) / most
+        else:
+            gray = np.asarray(picture.convert("RGB"), dtype=np.float64) @ LUMINANCE / 255
     if not np.isfinite(gray).all():
         raise InputError(f"{path} has NaN or infinite pixels; replace or remove it.")
     if np.ptp(gray) == 0:
         raise InputError(f"{path} is one constant gray and cannot be whitened; remove it.")
     return gray
+
+
+def _upright(file: Image.Image) -> Image.Image:
+    """The picture turned as its camera says; as it is where what the camera says makes no sense."""
+    try:
+        return ImageOps.exif_transpose(file)
+    except Exception:  # a wrong type in EXIF data can raise anything; damaged pixels will do so again
+        return file
 
 
 def read_array_file(path: Path) -> list[np.ndarray]:
@@ -133,36 +169,33 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
-    try:
+    with reading(path, "plain numbers", NUMPY_ADVICE):
         with path.open("rb") as file:
-            is_numpy = file.read(6) == b"\x93NUMPY"
-        array = np.load(path, mmap_mode="c", allow_pickle=False) if is_numpy else None
-    except (ValueError, EOFError, OSError) as error:
-        raise _unreadable(path, error, "numpy.save") from error
-    if array is None:
-        raise InputError(f"{path} is not a .npy file, whatever its name says; write it with numpy.save.")
-    return {path.stem: array}
+            if file.read(6) != b"\x93NUMPY":
+                raise InputError(f"{path} is not a .npy file, whatever its name says; use numpy.save.")
+        return {path.stem: np.load(path, mmap_mode="c", allow_pickle=False)}
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a complete .npz file, whatever its name says; use numpy.savez.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, error, "numpy.savez") from error
+    with reading(path, "plain numbers", NUMPY_ADVICE), np.load(path, allow_pickle=False) as archive:
+        check_memory(float(sum(member.file_size for member in archive.zip.infolist())), f"Reading {path}")
+        arrays = {name: archive[name] for name in archive.files}
+        return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
 
 
 def _read_mat(path: Path) -> dict[str, np.ndarray]:
-    try:
-        held = scipy.io.whosmat(path)
-        names = [name for name, shape, kind in held if kind in _MATLAB_NUMBERS and len(shape) in (2, 3)]
+    with path.open("rb") as file:
+        start = file.read(520)
+    if b"\x89HDF\r\n" in start or b"MATLAB 7.3" in start:
+        raise InputError(f"{path} is an HDF5 file, as of MATLAB 7.3; save it with -v7, or as .npy.")
+    with reading(path, "a complete .mat file", "fetch or save it again"):
+        held = [entry for entry in scipy.io.whosmat(path) if entry[2] in _MATLAB_NUMBERS]
+        shapes = {name: shape for name, shape, _ in held if len(shape) in (2, 3)}
+        check_memory(8.0 * sum(map(math.prod, shapes.values())), f"Reading {path}")
+        names = list(shapes)
         arrays = scipy.io.loadmat(path, variable_names=names)
-    except NotImplementedError as error:
-        raise InputError(f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7, or as .npy.") from error
-    except Exception as error:  # scipy raises anything from TypeError to zlib.error on a damaged file
-        raise InputError(f"{path} is not a complete .mat file ({error}); fetch or save it again.") from error
     return {name: arrays[name] for name in names}
 
 
@@ -176,12 +209,6 @@ def _split(array: np.ndarray, path: Path) -> list[np.ndarray]:
             "(height, width)."
         )
     return [array] if array.ndim == 2 else list(array)
-
-
-def _unreadable(path: Path, error: Exception, writer: str) -> InputError:
-    return InputError(
-        f"{path} cannot be read as plain numbers ({error}); write an array of numbers to it with {writer}."
-    )
 
 
 def _package_folder(package: str) -> Path:

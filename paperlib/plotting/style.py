@@ -27,6 +27,7 @@ STYLE: dict[RcKeyType, Any] = {
     "figure.titlesize": 11,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
+    "text.usetex": False,  # whatever the user's own choice is
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import resource
 import time
@@ -28,6 +29,8 @@ from paperlib.data import Source
 from paperlib.system.errors import InputError
 from paperlib.system.files import find_root, write_atomically
 from paperlib.system.provenance import code_hash, provenance
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = 1
 FIELDS = (
@@ -116,13 +119,13 @@ class Results:
 
     def _find(self, name: str, experiment: Callable, config: dict, source: Source | None) -> Record | None:
         path = self.folder and self.folder / f"{name}.json"
-        if path is None or not path.is_file():
+        record = _read_if_whole(path) if path else None
+        if path is None or record is None:
             return None
-        record = read_record(path)
         asked = [config, _name(experiment), source and source.identity]
         if asked != [record.config, self._moved(record.experiment), record.provenance["images"]]:
             return None
-        made_here = self._mark(name).is_file() and self._mark(name).read_text() == _digest(path)
+        made_here = self._mark(name).is_file() and self._mark(name).read_bytes() == _digest(path).encode()
         current = made_here and record.provenance["code"] == code_hash(_function(experiment))
         return record if self.reuse or current else None
 
@@ -184,13 +187,29 @@ def read_records(page: Path | str) -> dict[str, Record]:
     The page is a key, such as ``sparse_codes/bars``, or any folder of records as an absolute path.
     """
     folder = Path(page) if Path(page).is_absolute() else results_folder() / page
-    return {path.stem: read_record(path) for path in sorted(folder.glob("*.json"))}
+    found = {path.stem: _read_if_whole(path) for path in sorted(folder.glob("[!.]*.json"))}
+    return {name: record for name, record in found.items() if record is not None}
+
+
+def _read_if_whole(path: Path) -> Record | None:
+    """A record of a file; None where there is none, and, with a note, where it is damaged."""
+    try:
+        return read_record(path) if os.path.lexists(path) else None
+    except InputError as error:
+        logger.warning("A record counts as missing: %s", error)
+        return None
 
 
 def read_record(path: Path) -> Record:
     """A record of a file; InputError unless it has all fields and the arrays it was written with."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if set(content) != set(FIELDS) or content["schema"] != SCHEMA:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        whole = set(content) == set(FIELDS) and content["schema"] == SCHEMA
+        whole = whole and {type(content[key]) for key in ("config", "numbers", "versions")} == {dict}
+        whole = whole and isinstance(content["experiment"], str)
+    except Exception:  # a damaged file can raise anything
+        whole = False
+    if not whole:
         raise InputError(f"{path} is not a record of schema {SCHEMA}; remove it and compute it anew.")
     config, numbers, digest = (content.pop(key) for key in ("config", "numbers", "arrays"))
     arrays = {}
@@ -204,9 +223,10 @@ def read_record(path: Path) -> Record:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record, arrays first, so that whoever finds the JSON file finds all of it."""
+    """Write a record, the JSON file last: whoever finds that finds all of it, whenever writing is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     stored = path.with_suffix(".npz")
+    path.unlink(missing_ok=True)
     if record.arrays:
         # NumPy's types let the arrays be the option allow_pickle, too
         write_atomically(stored, lambda part: np.savez_compressed(part, **record.arrays))  # type: ignore[arg-type]

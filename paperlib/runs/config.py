@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paperlib.models.sparse_coding.settings import EMSettings, documented, setting
-from paperlib.system.errors import InputError
 
 
 @documented
@@ -30,11 +29,9 @@ class TrainingConfig(EMSettings):
             With the first thing that is wrong.
         """
         from paperlib.models.sparse_coding.trainers.em import check_settings
-        from paperlib.system.validation import check_choice, check_counts
+        from paperlib.system.validation import check_choice, check_counts, check_seed
 
-        check_counts(patch_size=self.patch_size, n_patches=self.n_patches, n_latents=self.n_latents,
-                     n_epochs=self.n_epochs, batch_size=self.batch_size)  # fmt: skip
+        check_counts(patch_size=self.patch_size, n_patches=self.n_patches, n_latents=self.n_latents)
         check_settings(self)
         check_choice("dtype", self.dtype, ("float32", "float64"))
-        if self.seed < 0:
-            raise InputError(f"seed must be 0 or more, not {self.seed}.")
+        check_seed(self.seed)

@@ -12,18 +12,18 @@ import logging
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from paperlib.models.sparse_coding.trainers.em_state import EMState
 from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.errors import InputError
-from paperlib.system.files import write_atomically
+from paperlib.system.files import hash_files, read_json, write_atomically
+from paperlib.system.locks import locked
 
 logger = logging.getLogger(__name__)
 
@@ -31,18 +31,27 @@ CHECKPOINTS = ("checkpoint.pt", "checkpoint.before.pt")  # the newest, and the o
 RESULTS = ("checkpoint.pt", "history.jsonl", "metrics.json")  # of a run, beside its config.json
 
 
-def claim_folder(folder: Path, identity: dict, resume: bool) -> None:
-    """Create the folder and write `config.json`, or check that it holds this very run."""
+@contextmanager
+def claimed(folder: Path, identity: dict, resume: bool) -> Iterator[None]:
+    """The folder with its `config.json`, new or of this very run, and while inside no other process's."""
+    with ExitStack() as held:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder / "lock", f"the run in {folder}"))
+        _claim(folder, identity, resume)
+        yield
+
+
+def _claim(folder: Path, identity: dict, resume: bool) -> None:
     record = folder / "config.json"
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if not record.exists():
+    if not record.exists():
+        with writing(folder):
             if left := [name for name in RESULTS if (folder / name).exists()]:
                 raise InputError(
                     f"{folder} holds {left[0]} without the config.json it belongs to; name another folder."
                 )
             write_atomically(record, lambda path: path.write_text(json.dumps(identity, indent=2)))
-            return
+        return
     if not resume:
         raise InputError(
             f"{folder} already holds a run; add --resume to go on with it, or name another folder."
@@ -59,8 +68,6 @@ def claim_folder(folder: Path, identity: dict, resume: bool) -> None:
             f"{folder} holds a run with other settings ({', '.join(changed)}); resume it with its own, "
             "written in config.json, or name another folder."
         )
-    with writing(folder):
-        write_atomically(record, lambda path: path.write_text(json.dumps(before, indent=2)))
 
 
 @contextmanager
@@ -83,19 +90,14 @@ def write_history(folder: Path, history: list[dict]) -> None:
 
 
 def finished_metrics(folder: Path) -> dict | None:
-    """Content of `metrics.json` if the run is finished and its files can be read; else a note, and None."""
-    path = folder / "metrics.json"
-    if not path.exists():
+    """Content of `metrics.json` if the run is finished and its dictionary whole; else None, with a note."""
+    metrics, dictionary = read_json(folder / "metrics.json"), folder / "dictionary.npy"
+    if not metrics:
         return None
-    try:
-        metrics = json.loads(path.read_text())
-        np.load(folder / "dictionary.npy", allow_pickle=False)
-        if isinstance(metrics, dict) and {"elbo", "images", "dead_fields", "seconds"} <= metrics.keys():
-            return metrics
-        raise ValueError("metrics.json is not of a run")
-    except Exception as error:  # a damaged file can raise anything
-        logger.warning("%s: results are missing or damaged (%s) and are written again.", folder, error)
-        return None
+    if dictionary.is_file() and hash_files(folder, [dictionary]) == metrics["dictionary"]:
+        return metrics
+    logger.warning("%s is missing or was changed, and is written again.", dictionary)
+    return None
 
 
 def save_checkpoint(folder: Path, state: dict) -> None:

@@ -13,8 +13,9 @@ from paperlib.models.sparse_coding.inference import fit_posterior
 from paperlib.models.sparse_coding.judging import judge
 from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.system.errors import InputError
+from paperlib.system.memory import check_memory
 from paperlib.system.provenance import provenance
-from paperlib.system.validation import check_positive
+from paperlib.system.validation import check_counts
 
 
 def score(
@@ -48,13 +49,15 @@ def score(
     InputError
         If D is not a square number, or patches cannot be drawn.
     """
-    check_positive(n_patches=n_patches)
+    check_counts(n_patches=n_patches)
     side = round(len(dictionary) ** 0.5)
     if side**2 != len(dictionary):
         raise InputError(
             f"The dictionary has {len(dictionary)} rows, which is no square number of pixels; "
             "expected features × fields, for example 256 × 100 for patches of 16×16."
         )
+    n_numbers = n_patches * (len(dictionary) + 6.0 * dictionary.shape[1])
+    check_memory(n_numbers * dictionary.element_size(), f"Scoring on {n_patches:,} patches")
     x = PatchSampler(images, side, seed).draw(n_patches).to(dictionary)
     fitted, stats = fit_posterior(x, normalize_columns(dictionary), family)
     return {
@@ -70,5 +73,7 @@ def score(
 
 
 def load_dictionary(path: Path, *, device: str = "cpu", dtype: str = "float32") -> torch.Tensor:
-    """Dictionary (D, H) of a file as a tensor (see `paperlib.data.readers.read_dictionary`)."""
-    return torch.from_numpy(np.ascontiguousarray(read_dictionary(path), dtype=dtype)).to(device)
+    """Dictionary (D, H) of a file (`paperlib.data.readers.read_dictionary`), the largest of a field 1."""
+    fields = np.asarray(read_dictionary(path), dtype=np.float64)
+    fields = fields / np.abs(fields).max(axis=0)  # lengths say nothing, and `dtype` may not hold them
+    return torch.from_numpy(np.ascontiguousarray(fields, dtype=dtype)).to(device)

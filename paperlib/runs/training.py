@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from paperlib.models.sparse_coding.inference import e_step
 from paperlib.models.sparse_coding.judging import GINI_POINTS, judge
 from paperlib.models.sparse_coding.settings import EMSettings
 from paperlib.models.sparse_coding.trainers import FitResult, fit_em
+from paperlib.models.sparse_coding.trainers.em import check_fit
 from paperlib.models.sparse_coding.trainers.em_state import initial_state
 from paperlib.plotting import plot_fields
 from paperlib.runs.config import TrainingConfig
 from paperlib.runs.folder import (
     CHECKPOINTS,
-    claim_folder,
+    claimed,
     finished_metrics,
     load_checkpoint,
     of_points,
@@ -33,7 +34,7 @@ from paperlib.runs.folder import (
     writing,
 )
 from paperlib.system.distributed import ALONE, Processes
-from paperlib.system.files import write_atomically
+from paperlib.system.files import hash_files, write_atomically, write_json
 from paperlib.system.provenance import code_hash, provenance
 
 SECONDS = 20  # between checkpoints of a polish or the final E-step
@@ -73,19 +74,32 @@ def train(
     InputError
         If the configuration cannot work, or the folder cannot be written or holds another run.
     """
-    config.check()
-    sampler = PatchSampler(images, config.patch_size, config.seed)
+    with processes.together():
+        config.check()
+        sampler = PatchSampler(images, config.patch_size, config.seed)
+        share, size = config.n_patches // processes.count, getattr(torch, config.dtype).itemsize
+        check_fit(config, share, sampler.n_features, config.n_latents, size)
     identity = {"config": asdict(config), "images": images.identity}
     processes.agree(images=images.sha256, settings=identity["config"], code=code_hash(fit_em))
-    first = processes.rank == 0
-    with processes.together():
-        if first:
-            claim_folder(folder, identity, resume)
-    metrics = finished_metrics(folder)
-    processes.agree(folder=metrics is None)
-    if metrics is not None:
-        return metrics
-    dtype = getattr(torch, config.dtype)
+    with ExitStack() as held:
+        with processes.together():
+            if processes.rank == 0:
+                held.enter_context(claimed(folder, identity, resume))
+        metrics = finished_metrics(folder)
+        processes.agree(folder=metrics is None)
+        return _learn(config, sampler, folder, identity, processes, progress) if metrics is None else metrics
+
+
+def _learn(
+    config: TrainingConfig,
+    sampler: PatchSampler,
+    folder: Path,
+    identity: dict,
+    processes: Processes,
+    progress: bool,
+) -> dict:
+    """Go on from the checkpoint, if there is one, to the end."""
+    first, dtype = processes.rank == 0, getattr(torch, config.dtype)
 
     def draw(epoch: int) -> torch.Tensor:
         numbers = epoch * config.n_patches + np.arange(processes.rank, config.n_patches, processes.count)
@@ -133,6 +147,10 @@ def _write_result(
     """Dictionary, picture and, last of all, the metrics that mark the run as finished."""
     dictionary = result.model.dictionary.to("cpu", torch.float32)
     seconds = result.history[-1]["seconds"]
+    write_history(folder, result.history)
+    write_atomically(folder / "dictionary.npy", lambda path: np.save(path, dictionary.numpy()))
+    figure = plot_fields(dictionary, (config.patch_size, config.patch_size))
+    write_atomically(folder / "dictionary.png", lambda path: figure.savefig(path, dpi=150))
     metrics = {
         **judge(result.stats, posterior, config.seed),
         "seconds": seconds,
@@ -140,11 +158,8 @@ def _write_result(
         **identity,
         **provenance(config.device),
         "command": sys.argv[1:],
+        "dictionary": hash_files(folder, [folder / "dictionary.npy"]),
     }
-    write_history(folder, result.history)
-    write_atomically(folder / "dictionary.npy", lambda path: np.save(path, dictionary.numpy()))
-    figure = plot_fields(dictionary, (config.patch_size, config.patch_size))
-    write_atomically(folder / "dictionary.png", lambda path: figure.savefig(path, dpi=150))
-    write_atomically(folder / "metrics.json", lambda path: path.write_text(json.dumps(metrics, indent=2)))
+    write_json(folder / "metrics.json", metrics)
     (folder / CHECKPOINTS[1]).unlink(missing_ok=True)
     return metrics

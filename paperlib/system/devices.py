@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 
 from paperlib.system.errors import InputError
-from paperlib.system.validation import check_positive
+from paperlib.system.validation import check_counts
+
+MOST_THREADS = 1024  # more than any machine has cores; some ten thousand threads crash PyTorch
 
 
 def choose_device(name: str) -> str:
@@ -33,8 +35,10 @@ def use_threads(threads: int | None) -> None:
     Raises
     ------
     InputError
-        If the number is not positive.
+        If the number is not positive, or too large.
     """
     if threads is not None:
-        check_positive(threads=threads)
+        check_counts(threads=threads)
+        if threads > MOST_THREADS:
+            raise InputError(f"threads must be at most {MOST_THREADS}, not {threads:,}.")
         torch.set_num_threads(threads)

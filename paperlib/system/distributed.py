@@ -6,8 +6,13 @@ minibatch; because statistics add, the sums, and with them dictionary, λ and σ
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import logging
 import os
+import signal
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +23,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from paperlib.system.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,14 @@ ALONE = Processes()
 @contextmanager
 def launched_processes(device: str) -> Iterator[Processes]:
     """The processes that torchrun started, connected while inside; without torchrun this one alone."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    count = os.environ.get("WORLD_SIZE", "")
+    if missing or not count.isdecimal() or int(count) == 1:
+        if count not in ("", "1"):
+            logger.warning("WORLD_SIZE is %s, but torchrun did not start this: it computes alone.", count)
         yield ALONE
         return
+    end_with_parent()
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     store, rank, count = next(dist.rendezvous("env://"))
@@ -105,3 +116,21 @@ def launched_processes(device: str) -> Iterator[Processes]:
         yield Processes(rank, count)
     finally:
         dist.destroy_process_group()
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, even killed, where the system can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def end_torchrun() -> None:
+    """End torchrun, and with it all processes that it started here, if it started this one.
+
+    It would print a traceback for every refusal, or try again what is refused again.  The first process of
+    this machine ends it; the others wait for that.
+    """
+    if dist.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1:
+        if os.environ["LOCAL_RANK"] == "0":
+            os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(10)

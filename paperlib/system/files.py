@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
-import tempfile
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from glob import escape
 from pathlib import Path
+from typing import Any
 
 from paperlib.system.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -16,19 +22,41 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
     What writes of this file that were killed have left is removed.
     """
-    for left in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
+    for left in path.parent.glob(f".{escape(path.stem)}-????????{escape(path.suffix)}"):
         left.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
+        temporary.touch(exist_ok=False)  # its mode is the user's choice, the umask
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` atomically, with a hash of itself, for `read_json`."""
+    text = json.dumps({**content, "checksum": _checksum(content)}, indent=2)
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote; empty where nothing did, and where the file was damaged since, with a note."""
+    if not os.path.lexists(path):
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("checksum") == _checksum(content):
+            return content
+    except Exception:  # a damaged file can raise anything
+        pass
+    logger.warning("%s is damaged and counts as missing.", path)
+    return {}
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def find_root(start: Path) -> Path:

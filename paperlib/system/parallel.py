@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +11,11 @@ from typing import TypeVar
 import torch
 
 GRAIN = 2**15  # elements below which PyTorch itself gives an elementwise operation one thread
+
+# A thread's number begins as the one last set anywhere: beside an `one_thread` that is 1 and says nothing
+# of what was before.  So all that are under way at once share what was before the first of them.
+_guard, _own = threading.Lock(), threading.local()
+_before: list[int] = []
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,9 +37,18 @@ def map_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> li
 @contextmanager
 def one_thread(elements: int = 0) -> Iterator[None]:
     """One thread an operation inside: where it has so few elements, a second waits longer than it works."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if elements < GRAIN else before)
+    if elements >= GRAIN or getattr(_own, "inside", False):
+        yield
+        return
+    with _guard:
+        before = _before[0] if _before else torch.get_num_threads()
+        _before.append(before)
+        torch.set_num_threads(1)
+    _own.inside = True
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _own.inside = False
+        with _guard:
+            _before.pop()
+            torch.set_num_threads(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from numbers import Integral
 
@@ -70,8 +71,12 @@ def check_size(x: Tensor, processes: Processes = ALONE) -> None:
         )
 
 
+MOST = 2**31 - 1
+"""The largest count: of more, products can leave 64 bits."""
+
+
 def check_counts(**numbers: int | float) -> None:
-    """Refuse counts, `numbers` by name, that are not positive integers; the message has the name.
+    """Refuse counts, `numbers` by name, that are not integers from 1 to `MOST`; the message has the name.
 
     Raises
     ------
@@ -82,19 +87,33 @@ def check_counts(**numbers: int | float) -> None:
     for name, number in numbers.items():
         if not isinstance(number, Integral):
             raise InputError(f"{name} must be an integer, not {number}.")
+        if number > MOST:
+            raise InputError(f"{name} must be at most {MOST:,}, not {number:,}.")
 
 
 def check_positive(**numbers: int | float) -> None:
-    """Refuse counts and rates, `numbers` by name, that are not positive; the message has the name.
+    """Refuse counts and rates, `numbers` by name, that are not positive and finite; the message has the name.
 
     Raises
     ------
     InputError
-        Naming the first number that is not positive.
+        Naming the first number that is not.
     """
     for name, number in numbers.items():
-        if not number > 0:
-            raise InputError(f"{name} must be positive, not {number}.")
+        if not 0 < number < math.inf:
+            raise InputError(f"{name} must be positive{' and finite' * (number == math.inf)}, not {number}.")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that generators of random numbers do not take.
+
+    Raises
+    ------
+    InputError
+        With the seed.
+    """
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed must be 0 or more and less than 2⁶³, not {seed}.")
 
 
 def check_choice(what: str, choice: str, choices: Iterable[str]) -> None:

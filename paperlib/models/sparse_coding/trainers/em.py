@@ -40,8 +40,9 @@ from paperlib.models.sparse_coding.trainers.result import FitResult
 from paperlib.models.sparse_coding.trainers.visit import visit
 from paperlib.system.distributed import ALONE, Processes
 from paperlib.system.errors import InputError
+from paperlib.system.memory import check_memory
 from paperlib.system.parallel import one_thread
-from paperlib.system.validation import check_choice, check_data, check_positive, check_size
+from paperlib.system.validation import check_choice, check_counts, check_data, check_positive, check_size
 
 FINAL_ROUNDS = 100  # at most, of E-step and scales on all data; where posteriors are warm, few are needed
 FINAL_GAIN = 5e-3  # nats a data point that another round must gain
@@ -105,13 +106,14 @@ def fit_em(
         If learning leaves the finite numbers.
     """
     chosen = EMSettings(**settings)
-    check_positive(n_latents=n_latents)
+    check_counts(n_latents=n_latents)
     check_settings(chosen)
     first = 0 if state is None else state.epoch
     midway = state is not None and state.stage == "polish"  # its data are those of the epoch before it
     known = len(state.dictionary) if state is not None and state.seen else None
     of_epoch = first - 1 if midway or first >= chosen.n_epochs else first
     data = _data_of_epoch(x, of_epoch, processes, known)
+    check_fit(chosen, len(data), data.shape[1], n_latents, data.element_size())
     state = initial_state(data, n_latents, generator, processes) if state is None else state
     generator.set_state(state.random_state)
     recorder = Recorder(
@@ -144,12 +146,30 @@ def check_settings(settings: EMSettings) -> None:
         With the first thing that is wrong.
     """
     check_choice("posterior family", settings.family, TREATMENTS)
-    check_positive(n_epochs=settings.n_epochs, batch_size=settings.batch_size,
-                   learning_rate=settings.learning_rate,
-                   n_steps=1 if settings.n_steps is None else settings.n_steps)  # fmt: skip
+    check_counts(n_epochs=settings.n_epochs, batch_size=settings.batch_size,
+                 n_steps=1 if settings.n_steps is None else settings.n_steps)  # fmt: skip
+    check_positive(learning_rate=settings.learning_rate)
     if (settings.polish or 0) < 0:
         raise InputError(f"polish must be 0 or more, not {settings.polish}.")
+    check_counts(polish=settings.polish or 1)
+    check_memory(settings.n_epochs * 1000.0, f"The history of {settings.n_epochs:,} epochs")
     schedule(settings.annealing, settings.n_epochs)
+
+
+def check_fit(
+    settings: EMSettings, n_points: int, n_features: int, n_latents: int, element_size: int
+) -> None:
+    """Refuse a training that does not fit into memory: what it holds at least, numbers of `element_size`.
+
+    Raises
+    ------
+    InputError
+        With what it needs and what there is.
+    """
+    batch = min(settings.batch_size, n_points) * TREATMENTS[settings.family].size(n_latents)
+    held = n_points * (n_features + 4.0 * n_latents) + batch + 40.0 * n_features * n_latents  # 40: of L-BFGS
+    what = f"Training on {n_points:,} points of {n_features:,} features with {n_latents:,} latents"
+    check_memory(held * element_size, what)
 
 
 def _data_of_epoch(
@@ -194,11 +214,14 @@ class _Training:
         n_points = int(processes.add([torch.tensor(len(x))])[0])
         minibatches = draw_minibatches(n_points, self.settings, epoch, generator)
         n_elements = self.settings.batch_size * TREATMENTS[family].size(state.dictionary.shape[1])
-        with one_thread(n_elements):
-            stats = run_epoch(
-                state, x, minibatches, self.weights[epoch], self.e_step(family), TREATMENTS[family].share,
-                processes,
-            )  # fmt: skip
+        try:
+            with one_thread(n_elements):
+                stats = run_epoch(
+                    state, x, minibatches, self.weights[epoch], self.e_step(family), TREATMENTS[family].share,
+                    processes,
+                )  # fmt: skip
+        except (InputError, torch.linalg.LinAlgError) as error:  # input was checked before
+            raise FloatingPointError(f"Learning diverged in epoch {epoch + 1}; lower its rate.") from error
         if self.settings.reseed and epoch < self.settings.n_epochs - 1:
             reseed_dead_fields(state, x, n_points, generator, processes)
         state.random_state = generator.get_state()
