@@ -7,9 +7,10 @@ ONLY    ?=
 STRICT  ?=
 REUSE   ?=
 BENCH   ?= full
+MINUTES ?= 10
 
 # What the user says reaches the shell in the environment only, where nothing in it is expanded or executed.
-VALUES  := PROFILE JOBS IMAGES ONLY STRICT REUSE BENCH
+VALUES  := PROFILE JOBS IMAGES ONLY STRICT REUSE BENCH MINUTES
 $(foreach name,$(VALUES),$(eval override $(name) := $$(value $(name))))
 export $(VALUES)
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -31,7 +32,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce plan book pdf serve test inspect references bench lint clean
+.PHONY: help setup reproduce plan book pdf serve test torture inspect references bench lint clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [PROFILE=smoke|laptop|paper] [JOBS=2] [IMAGES=source] [ONLY=name,name] [STRICT=1] [REUSE=1]"
@@ -57,6 +58,9 @@ serve: $(STAMP)  ## Show the built book at http://localhost:8000
 
 test: $(STAMP)  ## Run the tests, and the reference notebooks with nbval
 	$(PYTHON) -m pytest -n 2 --dist loadfile
+
+torture: $(STAMP)  ## Try to break it for MINUTES=10: kills, damaged files and downloads, full disks, random problems
+	$(PYTHON) tests/torture.py --minutes "$$MINUTES"
 
 inspect: $(STAMP) $(AXE)  ## Open every page of the built book in headless Chromium (which has to be installed, and npm)
 	$(PYTHON) -m pytest -n 2 -m rendered tests/test_rendered_book.py

@@ -174,7 +174,7 @@ def test_each_change_reruns_what_depends_on_it(project, change, expected):
     assert reasons(project) == expected
 
 
-@pytest.mark.parametrize("damage", [b"", b"null", b"[]", b"{}", b"\xff\x00", b'{"inputs": 1, "seconds": "x"}'])
+@pytest.mark.parametrize("damage", [b"", b"null", b"[]", b"{}", b"\xff\x00", b'{"inputs": 1}'])
 def test_a_damaged_manifest_counts_as_missing(project, damage):
     pretend_executed(project)
     (project / "_build" / "executed" / "smoke" / "second.json").write_bytes(damage)
@@ -204,8 +204,9 @@ def test_notebooks_compute_with_the_checkouts_own_code_whatever_the_environment_
     (foreign / "kernel.json").write_text('{"argv": ["false"], "display_name": "x", "language": "python"}')
     monkeypatch.setenv("JUPYTER_PATH", str(project / "foreign"))
     (task,) = plan(project, "smoke", only=["first"])
-    notebook_, problem = book.Papermill().run(task.source, task.parameters, task.failed_output, {})
-    assert not problem and [cell.outputs[0].text for cell in notebook_.cells if cell.get("outputs")] == ["1\n"]
+    executed, problem = book.Papermill().run(task.source, task.parameters, task.failed_output, {})
+    assert problem == ""
+    assert [cell.outputs[0].text for cell in executed.cells if cell.get("outputs")] == ["1\n"]
 
 
 def test_parameters_arrive_as_they_are(project):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from paperlib.cli import main
-from paperlib.system.distributed import ALONE, Processes
+from paperlib.system.distributed import ALONE, Processes, end_with_parent, launched_processes
 
 TRAIN = [
     "train", "--images", "photos", "--patch-size", "6", "--patches", "2001",
@@ -55,3 +55,71 @@ def test_every_point_belongs_to_one_process():
     owned = [rank + 3 * place for rank, share in enumerate(shares) for place in share.tolist()]
     assert sorted(owned) == list(range(11))
     assert torch.equal(ALONE.own(points), points)
+
+
+AGREEMENT = """
+import sys
+import torch.distributed as dist
+from paperlib.system.distributed import Processes
+from paperlib.system.errors import InputError
+
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=2)
+both = Processes(rank, 2)
+both.agree(images="a", settings={"seed": 0})
+try:
+    both.agree(images="a", seed=rank)
+except InputError as error:
+    print(error)
+with both.together():
+    pass
+try:
+    with both.together():
+        if rank == 1:
+            raise InputError("Königsberg has seven bridges.")
+except InputError as error:
+    print(error)
+"""
+
+
+def test_what_one_process_refuses_all_refuse_with_the_same_sentence(tmp_path):
+    command = [sys.executable, "-c", AGREEMENT]
+    runs = [subprocess.Popen([*command, str(rank), tmp_path / "store"], stdout=subprocess.PIPE, text=True)
+            for rank in range(2)]  # fmt: skip
+    outputs = [run.communicate(timeout=120)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert outputs[0] == outputs[1]
+    assert "processes have different seed" in outputs[0] and "Königsberg has seven bridges." in outputs[0]
+
+
+def test_under_torchrun_a_refusal_is_one_sentence(tmp_path):
+    (tmp_path / "metrics.json").write_text("{}")
+    command = [sys.executable, *TORCHRUN, "-m", "paperlib", *TRAIN, "--out", tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode != 0
+    assert run.stderr.count("Error") == 1 and "holds metrics.json without" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not tell children")
+def test_a_process_ends_with_the_one_that_started_it_even_if_that_is_killed():
+    reader, writer = os.pipe()
+    parent = os.fork()
+    if not parent:
+        if not os.fork():
+            end_with_parent()
+            os.write(writer, b"x")
+            time.sleep(60)
+        time.sleep(60)
+    os.close(writer)
+    assert os.read(reader, 1) == b"x"
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    assert os.read(reader, 1) == b""  # the end of the pipe, when the last that could write to it has ended
+
+
+def test_a_count_of_processes_that_torchrun_did_not_set_is_passed_over(monkeypatch, caplog):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with launched_processes("cpu") as processes:
+        assert processes == ALONE
+    assert "WORLD_SIZE is 4" in caplog.text

@@ -157,7 +157,7 @@ def fetch_olshausen() -> Path:
 
 
 def git_blob_id(content: bytes) -> str:
-    """Name git gives to a file's contents: SHA-1 over ``blob <size>``, a zero byte and the bytes."""
+    """Name git gives to a file of this `content`: SHA-1 over ``blob <size>``, a zero byte and the bytes."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from paperlib.data.images import Images
 from paperlib.system.errors import InputError
 from paperlib.system.memory import check_memory
-from paperlib.system.validation import check_seed
 
 
 class PatchSampler:
@@ -34,7 +33,8 @@ class PatchSampler:
         height, width = (patch_size, patch_size) if isinstance(patch_size, int | Integral) else patch_size
         if height < 1 or width < 1:
             raise InputError(f"A patch of {height}×{width} pixels is empty; give a patch size of at least 1.")
-        check_seed(seed)
+        if seed < 0:
+            raise InputError(f"The seed is {seed}; give a nonnegative integer.")
         for number, (rows, columns) in enumerate(images.shapes):
             if height > rows or width > columns:
                 raise InputError(

@@ -54,7 +54,7 @@ def read_photos() -> list[Pixels]:
 
 @contextmanager
 def reading(path: Path, what: str, advice: str) -> Iterator[None]:
-    """Reading inside, by others' code that can raise anything: an InputError says `what` was expected."""
+    """Whatever is raised inside, an InputError names the file, `what` it should be, and gives `advice`."""
     try:
         yield
     except InputError:

@@ -15,7 +15,7 @@ from paperlib.models.sparse_coding.model import normalize_columns
 from paperlib.system.errors import InputError
 from paperlib.system.memory import check_memory
 from paperlib.system.provenance import provenance
-from paperlib.system.validation import check_counts
+from paperlib.system.validation import check_counts, check_seed
 
 
 def score(
@@ -50,6 +50,7 @@ def score(
         If D is not a square number, or patches cannot be drawn.
     """
     check_counts(n_patches=n_patches)
+    check_seed(seed)
     side = round(len(dictionary) ** 0.5)
     if side**2 != len(dictionary):
         raise InputError(

@@ -12,7 +12,7 @@ LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_by
 
 
 def check_memory(needed: float, what: str) -> None:
-    """Refuse `what` needs more bytes than are free.
+    """Refuse `what`, if the bytes `needed` for it are more than are free.
 
     Raises
     ------
