@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,6 +14,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from paperlib.system.locks import locked
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -92,3 +98,56 @@ def test_the_package_says_the_version_it_is():
 
     assert importlib.metadata.version("paperlib") == paperlib.__version__ == PROJECT["version"]
     assert f"version: {PROJECT['version']}" in (ROOT / "CITATION.cff").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The Makefile beside an environment whose Python says what it is given."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\n[ "$1" != -c ] && printf "%s\\n" "$@" || echo True\n')
+    python.chmod(0o755)
+    (tmp_path / ".venv" / ".installed").touch()
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("value", ["it's my folder", "x'; touch p; '", "$(shell touch p)", "`touch p`", "$HOME"])
+def test_make_hands_on_values_as_they_are(value, checkout):
+    for run in (make(checkout, "plan", f"IMAGES={value}"), make(checkout, "plan", IMAGES=value)):
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.splitlines()[-3:] == ["--images", value, "--plan"]
+    assert not (checkout / "p").exists()
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
+    assert "Making .venv" not in make(checkout, "-n", "plan").stdout
+    (checkout / ".venv" / "bin" / "python").unlink()
+    (checkout / ".venv" / "bin" / "python").symlink_to("/nowhere/python3")
+    assert "Making .venv" in make(checkout, "-n", "plan").stdout
+
+
+def test_nothing_is_cleaned_while_the_book_is_made(tmp_path):
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (tmp_path / "_build").mkdir()
+    with locked(tmp_path / "_build" / "lock", "the book"):
+        refused = make(tmp_path, "clean", f"PYTHON={sys.executable}")
+        assert refused.returncode != 0 and f"process {os.getpid()}" in refused.stderr
+        assert (tmp_path / "_build").exists()
+    assert make(tmp_path, "clean", f"PYTHON={sys.executable}").returncode == 0
+    assert not (tmp_path / "_build").exists()
+
+
+def test_what_others_publish_is_pinned_by_its_content():
+    workflows = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    assert re.findall(r"uses: \S+@(?![0-9a-f]{40}\b)", workflows) == []
+    packages = json.loads((ROOT / "tests" / "npm" / "package-lock.json").read_text())["packages"]
+    assert all("integrity" in package for name, package in packages.items() if name)
