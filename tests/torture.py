@@ -161,8 +161,10 @@ def ranks(rng: Rng, folder: Path) -> int:
     workers = [int(pid) for pid in listed.stdout.split()]
     os.kill(int(rng.choice([launcher.pid, *workers])), signal.SIGKILL)
     launcher.wait(120)
-    time.sleep(0.5)
-    hold(not any(Path(f"/proc/{pid}/status").exists() for pid in workers), "workers outlive torchrun")
+    end = time.monotonic() + 20
+    while living := [pid for pid in workers if Path(f"/proc/{pid}").exists()]:
+        hold(time.monotonic() < end, f"workers outlive torchrun: {living}")
+        time.sleep(0.1)
     hold(subprocess.run(command, **quiet, timeout=240, check=False).returncode == 0, "the run did not go on")
     hold(read_json(folder / "run" / "metrics.json"), "no result")
     return 1
