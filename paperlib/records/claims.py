@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import mean, stdev
+from typing import Any
 
 from scipy import stats
 
@@ -46,13 +47,14 @@ class Claim:
     """A claim that a paper makes in a `section`, in our `words`.
 
     `anchor` is the label of the place that shows it, on the page whose records it is judged by; `judge` takes
-    `Groups` of these and returns a `Finding`, or raises `NotRun` where some are missing.
+    `Groups` of these and returns a `Finding`, or raises `NotRun` where some are missing.  A claim that is not
+    judged by records has a `judge` of something else, and no `find`.
     """
 
     anchor: str
     section: str
     words: str
-    judge: Callable[[Groups], Finding]
+    judge: Callable[[Any], Finding]
 
     def row(self, found: Finding) -> list[str]:
         """Cells of a table under `HEAD`, with what was `found`."""

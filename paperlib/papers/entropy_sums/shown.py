@@ -18,10 +18,13 @@ class Entry:
 
     @property
     def model(self) -> str:
-        """The model's name, linked to its page, and the data."""
-        page = self.row.page.removeprefix("entropy_sums/")
-        place = page if page != self.row.page else f"../{page}"
-        return f"[{self.row.model}]({place})"
+        """The model's name, linked to its page."""
+        return self._linked(self.row.model)
+
+    @property
+    def kind(self) -> str:
+        """The same without its size."""
+        return self._linked(self.row.model.partition(", H =")[0])
 
     @property
     def numbers(self) -> list[str]:
@@ -32,13 +35,18 @@ class Entry:
         identity = "–" if row.identity is None else f"{row.identity:.0e}"
         return [f"{row.elbo:.6f}", f"{row.entropy_sum:.6f}", gap + spread, identity]
 
+    def _linked(self, name: str) -> str:
+        return f"[{name}](../{self.row.page})"
+
 
 def models_table(rows: Sequence[Row]) -> Table:
     """Graph, entropy sum and condition of each model, once for all its data."""
-    entries = {(row.formula, row.condition): Entry(row) for row in reversed(rows)}
+    entries: dict[tuple[str, str], Entry] = {}
+    for row in rows:
+        entries.setdefault((row.model.partition(",")[0], row.formula), Entry(row))
     lines = [
-        [draw_graph(e.row.graph), e.model, f"${e.row.formula}$", e.row.condition, e.row.kind]
-        for e in reversed(entries.values())
+        [draw_graph(e.row.graph), e.kind, f"${e.row.formula}$", e.row.condition, e.row.kind]
+        for e in entries.values()
     ]
     return Table(["graph", "model", "ELBO at the end of learning", "must be stationary", "kind"], lines)
 
