@@ -74,6 +74,9 @@ class FamilyMixture(Mixture):
     def class_entropies(self) -> Float[Tensor, " C"]:
         return self.family.pseudo_entropy(self.natural).sum(1)
 
+    def class_natural(self) -> Float[Tensor, "C D K"]:
+        return self.natural
+
     def sample_classes(self, z: Float[Tensor, "N C"], generator: torch.Generator) -> Float[Tensor, "N D"]:
         return self.family.sample(self.natural[z.argmax(1)], generator)
 

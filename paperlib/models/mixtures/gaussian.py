@@ -106,6 +106,11 @@ class GaussianMixture(Mixture):
     def class_entropies(self) -> Float[Tensor, " C"]:
         return (self.n_features * LOG_2_PI_E + self._log_dets) / 2
 
+    def class_natural(self) -> Float[Tensor, "C K D"]:
+        """Σ⁻¹μ and −Σ⁻¹/2, K = D + 1."""
+        precisions = torch.linalg.inv(self.covariances)
+        return torch.cat([self.means.unsqueeze(1) @ precisions, -precisions / 2], 1)
+
     def sample_classes(self, z: Float[Tensor, "N C"], generator: torch.Generator) -> Float[Tensor, "N D"]:
         noise = torch.randn(len(z), self.n_features, 1, generator=generator, dtype=self.means.dtype)
         chosen = z.argmax(1)

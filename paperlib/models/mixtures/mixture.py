@@ -94,6 +94,10 @@ class Mixture(ExactModel[MixtureStatistics, Categorical]):
         """H̃[p(x|c)] = −E log p(x|c)/h(x), the entropy of each class where h is 1."""
 
     @abstractmethod
+    def class_natural(self) -> Float[Tensor, " C *shape"]:
+        """η_c of every class."""
+
+    @abstractmethod
     def sample_classes(self, z: Float[Tensor, "N C"], generator: torch.Generator) -> Float[Tensor, "N D"]:
         """Draw a data point of each class in `z`, one-hot."""
 
@@ -163,3 +167,8 @@ class Mixture(ExactModel[MixtureStatistics, Categorical]):
         if self.logits is None:
             return model
         return model.replace(logits=(stats.counts / stats.count).log().to(self.logits))
+
+    def natural_parameters(self, z: Float[Tensor, "K C"]) -> Float[Tensor, " L"]:
+        """The logits, if they are learned, and η of all classes, whichever are in `z`."""
+        prior = [] if self.logits is None else [self.logits]
+        return torch.cat([*prior, self.class_natural().flatten()])
