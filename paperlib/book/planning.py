@@ -43,14 +43,15 @@ def plan(
 
     choose = cache(partial(choose_data, root, images, download=download))
     shared = {"environment": sha256((root / "constraints.txt").read_bytes())}
-    tasks = []
+    tasks: list[Task] = []
+    known: dict[Path, set[Path]] = {}
     for name in sources:
         used = entries[name].get("data", "images" if entries[name].get("images", True) else None)
         read = [path for pattern in entries[name].get("files", []) for path in root.glob(pattern)]
         written = root / "results" / profile / name  # by this very run
         files = {"files": hash_files(root, (path for path in read if not path.is_relative_to(written)))}
         data = choose(used) if used else None
-        tasks.append(_make_task(root, name, profile, entries[name][profile], data, shared | files))
+        tasks.append(_make_task(root, name, profile, entries[name][profile], data, shared | files, known))
     return tasks
 
 
@@ -111,11 +112,12 @@ def _make_task(
     settings: dict[str, Any],
     data: Choice | None,
     shared_inputs: dict[str, str],
+    known: dict[Path, set[Path]],
 ) -> Task:
     source, parameters = root / "book" / f"{name}.md", settings["parameters"]
     notebook = read_notebook(source)
     check_parameters(notebook, parameters, f"book/{name}.md at profile {profile}")
-    modules = imported_files(_plain_code(notebook), root)
+    modules = imported_files(_plain_code(notebook), root, known)
     inputs = {
         "source": sha256(source.read_bytes()),
         "parameters": sha256(json.dumps(parameters, sort_keys=True).encode()),

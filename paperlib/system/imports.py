@@ -17,18 +17,23 @@ PACKAGE = "paperlib"
 Name = tuple[str, ...]
 
 
-def imported_files(code: str, root: Path) -> set[Path]:
+def imported_files(code: str, root: Path, known: dict[Path, set[Path]] | None = None) -> set[Path]:
     """Source files of the package in the folder `root` that `code` imports, directly or through others.
 
-    Imports inside functions count, too, and those that only type checkers see.
+    Imports inside functions count, too, and those that only type checkers see.  What files import is kept in
+    `known`, for several calls while no file changes.
     """
+    known = {} if known is None else known
     found: set[Path] = set()
     ahead = list(_direct(code, (), root))
     while ahead:
         path = ahead.pop()
         if path not in found:
             found.add(path)
-            ahead += _direct(path.read_text(encoding="utf-8"), path.relative_to(root).parts[:-1], root)
+            if path not in known:
+                package = path.relative_to(root).parts[:-1]
+                known[path] = set(_direct(path.read_text(encoding="utf-8"), package, root))
+            ahead += known[path]
     return found
 
 
