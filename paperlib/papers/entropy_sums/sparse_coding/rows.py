@@ -16,7 +16,7 @@ FORMULA = r"\bar H[q]-\sum_h\log(2e\lambda_h)-\tfrac D2\log(2\pi e\sigma^2)"
 COVARIANCES = {"diagonal": "Gaussian, diagonal", "full": "Gaussian, full covariance"}
 
 
-def sparse_coding(family: str, n_latents: int = 32) -> Row:
+def sparse_coding(family: str, n_latents: int = 16) -> Row:
     """Sparse coding of digits, with posteriors of a `family`."""
     x = standardized("digits")
     generator = torch.Generator().manual_seed(0)
