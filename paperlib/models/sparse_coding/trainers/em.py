@@ -159,7 +159,9 @@ def check_settings(settings: EMSettings) -> None:
 def check_fit(
     settings: EMSettings, n_points: int, n_features: int, n_latents: int, element_size: int
 ) -> None:
-    """Refuse a training that does not fit into memory: what it holds at least, numbers of `element_size`.
+    """Refuse a training by `settings` that does not fit into memory, of data of `n_features`.
+
+    Counted is what it holds at least, in numbers of `element_size` bytes.
 
     Raises
     ------
