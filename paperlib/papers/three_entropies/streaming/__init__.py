@@ -1,0 +1,1 @@
+"""Choosing the number of latents on a stream, by the BIC of entropies."""
