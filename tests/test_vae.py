@@ -168,6 +168,7 @@ def test_runs_side_by_side_are_those_alone():
         same = one.vae.statistics(x)
         assert torch.allclose(learner.vae.model.elbo(stats)[run], one.vae.model.elbo(same), rtol=1e-10)
         terms = learner.vae.model.entropies(stats)
+        torch.testing.assert_close(learner.vae.run(run).elbo(x), one.vae.elbo(x))
         assert torch.allclose(terms.elbo[run], one.vae.model.entropies(same).elbo, rtol=1e-10)
 
 

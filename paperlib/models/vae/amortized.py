@@ -103,6 +103,18 @@ class AmortizedVAE:
         encoder = replace(self.encoder, network=network, constant=constant)
         return replace(self, model=self.model.replace(**of_model), encoder=encoder)
 
+    def run(self, index: int) -> AmortizedVAE:
+        """The run of an `index` alone."""
+        tensors = {name: tensor[index] for name, tensor in self.model.parameters.items()}
+        weights = {name: tensor[index] for name, tensor in self.encoder.network.weights.items()}
+        constant = None if self.encoder.constant is None else self.encoder.constant[index]
+        network = replace(self.encoder.network, weights=weights)
+        return replace(
+            self,
+            model=self.model.replace(**tensors),
+            encoder=replace(self.encoder, network=network, constant=constant),
+        )
+
     def statistics(self, x: Float[Tensor, "*any N D"]) -> Any:
         """Sums over the data `x` under the encoder's posteriors."""
         return self.model.statistics(x, self.encoder(x))

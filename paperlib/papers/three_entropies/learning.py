@@ -8,6 +8,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -79,6 +80,15 @@ def values(vae: AmortizedVAE, x: Float[Tensor, "N D"]) -> dict[str, list[float]]
     stats = all_statistics(vae, x)
     terms = vae.model.entropies(stats)
     return {"elbo": rounded(vae.model.elbo(stats)), "entropies": rounded(terms.elbo)}
+
+
+def in_the_plane(vae: AmortizedVAE, x: Float[Tensor, "N D"]) -> dict[str, np.ndarray]:
+    """Posterior means of the first run, and the two first principal components of the data, as arrays."""
+    with torch.no_grad():
+        means = vae.run(0).encoder(x).mean
+    centered = x - x.mean(0)
+    components = centered @ torch.linalg.svd(centered, full_matrices=False)[2][:2].T
+    return {"latents": means.numpy(), "components": components.numpy()}
 
 
 def rounded(tensor: Tensor, digits: int = 6) -> list[float]:

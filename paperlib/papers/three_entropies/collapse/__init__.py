@@ -1,0 +1,1 @@
+"""Posterior collapse, read from the entropies of the encoder."""
