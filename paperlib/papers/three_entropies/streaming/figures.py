@@ -29,7 +29,7 @@ def plot_stream(records: Mapping[str, Record]) -> Figure:
             start = segment * config["n_points"]
             axes.axvline(start, color="0.7", linewidth=1)
             axes.annotate(
-                f"{dimension}-dimensional", (start, 0.95), (4, 0), xycoords=("data", "axes fraction"),
+                f"{dimension}-dimensional", (start, 0.03), (4, 0), xycoords=("data", "axes fraction"),
                 textcoords="offset points", color="0.3",
             )  # fmt: skip
         axes.set(title=title, ylabel="BIC of a batch", ylim=(-100, 600))
