@@ -87,7 +87,7 @@ def test_a_stream_s_maximum_is_the_entropy_of_its_density():
 
 @pytest.fixture(scope="module")
 def linear():
-    sizes = {"n_points": 500, "n_epochs": 1000, "n_runs": 2, "batch_size": 500, "rate": 0.02}
+    sizes = {"n_points": 500, "n_epochs": 2000, "n_runs": 2, "batch_size": 500, "rate": 0.01}
     runs = {"learned-0": {}, "fixed-0": {"sigma": 0.5}}
     return {
         name: as_record(learn_linear(seed=0, **sizes, **own), seed=0, **own) for name, own in runs.items()
