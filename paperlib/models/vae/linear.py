@@ -27,8 +27,8 @@ class Curves(NamedTuple):
     noise: Float[Array, "*runs"]
 
 
-def moments(x: Float[Array, "*runs N D"]) -> Float[Array, "*runs D+1 D+1"]:
-    """Mean of yyᵀ with y = (x, 1) over the data `x`."""
+def moments(x: Float[Array, "*runs N D"]) -> Float[Array, "*runs K K"]:
+    """Mean of yyᵀ with y = (x, 1) over the data `x`; K is D + 1."""
     y = np.concatenate([x, np.ones_like(x[..., :1])], -1)
     return np.swapaxes(y, -1, -2) @ y / x.shape[-2]
 
@@ -92,7 +92,7 @@ class LinearVAEs:
         self.parameters["log_noise"][:] = math.log(noise)
         self._steps = 0
 
-    def evaluate(self, moment: Float[Array, "*runs D+1 D+1"]) -> Curves:
+    def evaluate(self, moment: Float[Array, "*runs K K"]) -> Curves:
         """ELBO and entropies of data with these moments, and `slopes`, the ELBO's derivatives."""
         weights, bias, encoder, log_deviations, log_noise = self.parameters.values()
         n_features, n_latents = weights.shape[-2:]
@@ -117,7 +117,7 @@ class LinearVAEs:
         entropies = log_deviations.sum(-1) - n_features * (LOG_2_PI_E + log_noise) / 2
         return Curves(likelihood - divergence, entropies, noise)
 
-    def step(self, moment: Float[Array, "*runs D+1 D+1"]) -> Curves:
+    def step(self, moment: Float[Array, "*runs K K"]) -> Curves:
         """A step of Adam on data with these moments; what there was before it."""
         curves = self.evaluate(moment)
         self._steps += 1

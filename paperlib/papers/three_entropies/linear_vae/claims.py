@@ -19,14 +19,16 @@ def _equal(runs: Groups) -> Finding:
     apart = np.median(np.abs(deviation(runs["learned"])), 0)
     half, end = apart[len(apart) // 2], last_deviation(runs["learned"])
     text = f"median {end:.2f} % of the ELBO at the end, {half:.2f} % half way"
-    return Finding(text, Verdict.of(end <= SMALL, partly=end < half), len(curve(runs["learned"], "elbo")))
+    return Finding(
+        text, Verdict.of(bool(end <= SMALL), partly=bool(end < half)), len(curve(runs["learned"], "elbo"))
+    )
 
 
 def _maximum(runs: Groups, key: str) -> Finding:
     best = runs["learned"][0].numbers["best"][0]
     below = best - np.median(curve(runs["learned"], key)[:, -1])
     text = f"median {below:.4f} nats a data point below the maximum of {best:.4f}"
-    return Finding(text, Verdict.of(abs(below) <= NEAR), len(curve(runs["learned"], key)))
+    return Finding(text, Verdict.of(bool(abs(below) <= NEAR)), len(curve(runs["learned"], key)))
 
 
 def _stay_apart(runs: Groups) -> Finding:

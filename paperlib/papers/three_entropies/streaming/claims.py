@@ -21,14 +21,16 @@ def _right_model(runs: Groups) -> Finding:
     best = np.array(config["n_latents"])[scores.argmin(1)]
     right = best == np.array(config["dimensions"])[:, None]
     text = f"in {right.sum()} of {right.size} segments of {right.shape[1]} streams"
-    return Finding(text, Verdict.of(bool(right.all()), partly=right.mean() > 0.5), right.shape[1])
+    return Finding(text, Verdict.of(bool(right.all()), partly=bool(right.mean() > 0.5)), right.shape[1])
 
 
 def _less_noise(runs: Groups) -> Finding:
     deviation = ends(runs["stream"])[1]
     ratios = deviation[0].mean(-1) / deviation[1].mean(-1)
     text = f"{ratios.min():.0f} to {ratios.max():.0f} times less, by segment and model"
-    return Finding(text, Verdict.of(bool(ratios.min() >= LESS), partly=ratios.min() > 2), deviation.shape[-1])
+    return Finding(
+        text, Verdict.of(bool(ratios.min() >= LESS), partly=bool(ratios.min() > 2)), deviation.shape[-1]
+    )
 
 
 def _authors_numbers(runs: Groups) -> Finding:

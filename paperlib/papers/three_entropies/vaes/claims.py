@@ -21,7 +21,9 @@ def _equal(runs: Groups, name: str) -> Finding:
     apart = np.median(np.abs(deviation(runs[name])), 0)
     end, half = last_deviation(runs[name]), apart[len(apart) // 2]
     text = f"median {end:.2f} % of the ELBO at the end, {half:.2f} % half way"
-    return Finding(text, Verdict.of(end < SMALL, partly=end < half), len(curve(runs[name], "elbo")))
+    return Finding(
+        text, Verdict.of(bool(end < SMALL), partly=bool(end < half)), len(curve(runs[name], "elbo"))
+    )
 
 
 def _near(runs: Groups) -> Finding:
@@ -43,7 +45,9 @@ def _noisier(runs: Groups) -> Finding:
 def _less_variance(runs: Groups) -> Finding:
     ratios = mean_noise(runs["digits"], "elbo") / mean_noise(runs["digits"], "entropies")
     text = "deviation of the ELBO over that of entropies: " + ", ".join(f"{ratio:.0f}" for ratio in ratios)
-    return Finding(text, Verdict.of(bool(ratios.min() >= LESS), partly=ratios.min() > 2), len(runs["digits"]))
+    return Finding(
+        text, Verdict.of(bool(ratios.min() >= LESS), partly=bool(ratios.min() > 2)), len(runs["digits"])
+    )
 
 
 def _same_model(runs: Groups) -> Finding:
@@ -51,7 +55,9 @@ def _same_model(runs: Groups) -> Finding:
     apart = 100 * abs(one - other) / abs(one)
     text = f"median final ELBO {one:.1f} and {other:.1f}; VAE-2 {last_deviation(runs['vae-2']):.2f} % apart"
     equal = last_deviation(runs["vae-2"]) < SMALL
-    return Finding(text, Verdict.of(equal and apart < SAME, partly=equal), len(curve(runs["vae-2"], "elbo")))
+    return Finding(
+        text, Verdict.of(bool(equal and apart < SAME), partly=equal), len(curve(runs["vae-2"], "elbo"))
+    )
 
 
 _plot = partial(Claim, "fig-vaes")
