@@ -114,9 +114,10 @@ def checkout(tmp_path):
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **variables}
+    of_a_make_around = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    environment = {name: value for name, value in os.environ.items() if name not in of_a_make_around}
     return subprocess.run(
-        ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        ["make", *arguments], cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
     )
 
 

@@ -5,7 +5,6 @@ The objective is the entropy ELBO of a minibatch, with that minibatch's closed-f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -103,8 +102,9 @@ def fit_amortized(
         If a gradient or the ELBO is not finite.
     """
     check_training_data(x)
-    check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size,
-                   learning_rate=learning_rate, clip=math.inf if clip is None else clip)  # fmt: skip
+    check_positive(n_latents=n_latents, n_epochs=n_epochs, batch_size=batch_size, learning_rate=learning_rate)
+    if clip is not None:
+        check_positive(clip=clip)
     _check_refinement(family, refinement_steps)
     weights = schedule(annealing, n_epochs)
     learner = AmortizedLearner(x, n_latents, family, refinement_steps, clip, generator)

@@ -37,8 +37,8 @@ def _noisier(runs: Groups) -> Finding:
     ends = {name: last_deviation(runs[name]) for name in ("ring", "ring-small-batch", "ring-large-rate")}
     text = ", ".join(f"{name} {end:.2f} %" for name, end in ends.items())
     plain, *others = ends.values()
-    small = max(others) < NEAR
-    verdict = Verdict.of(small and min(others) > plain, partly=small)
+    small = bool(max(others) < NEAR)
+    verdict = Verdict.of(small and bool(min(others) > plain), partly=small)
     return Finding(text, verdict, len(curve(runs["ring-small-batch"], "elbo")))
 
 
