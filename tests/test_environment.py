@@ -117,8 +117,9 @@ def make(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
     of_a_make_around = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     environment = {name: value for name, value in os.environ.items() if name not in of_a_make_around}
     return subprocess.run(
-        ["make", *arguments], cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
-    )
+        ["make", *arguments],
+        cwd=folder, env=environment | variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ["it's my folder", "x'; touch p; '", "$(shell touch p)", "`touch p`"])

@@ -25,7 +25,7 @@ class Encoder:
     """A `network` x → N(ν, diag τ²).
 
     The outputs are ν and log τ² or, with the `link` "softplus", what τ is a softplus of; with a `constant`
-    (*runs, H) in place of the latter they are ν alone, and τ is the same for all data points.
+    (…, H) in place of the latter they are ν alone, and τ is the same for all data points.
     """
 
     network: Network

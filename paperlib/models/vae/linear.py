@@ -40,7 +40,7 @@ class LinearVAEs:
     ----------
     n_features : int
         D.
-    n_latents : array of int (*runs)
+    n_latents : array of int (…)
         H of each.  Surplus latents have W = 0, V = 0, a = 0 and τ = 1: their derivatives are 0, and they add
         nothing to the ELBO.
     rng : numpy Generator

@@ -88,7 +88,7 @@ class BernoulliStatistics(LatentStatistics):
 class Decoding(Model[S, DiagonalGaussian]):
     """z_h ~ N(0, v_h), and x given the outputs of a `decoder` network at z; `rule` takes expectations.
 
-    Parameters are the decoder's weights, as `decoder.<name>`, and `prior_variances` v (*runs, H).
+    Parameters are the decoder's weights, as `decoder.<name>`, and `prior_variances` v (…, H).
     """
 
     decoder: Network
@@ -171,8 +171,8 @@ class Decoding(Model[S, DiagonalGaussian]):
 class VAE(Decoding[GaussianStatistics]):
     """x_d ~ N(μ_d(z), ψ_d e^{s_d(z)}), the decoder's outputs being μ, or μ and s.
 
-    `decoder` is a network, and `rule` takes expectations.  `noise` ψ is σ² (*runs), one for all features,
-    or (*runs, D).  The `prior_variances` v (*runs, H) distinguish VAE-1, where they stay 1, from VAE-2.  The
+    `decoder` is a network, and `rule` takes expectations.  `noise` ψ is σ² (…), one for all features,
+    or (…, D).  The `prior_variances` v (…, H) distinguish VAE-1, where they stay 1, from VAE-2.  The
     `mean_link` "sigmoid" makes μ a sigmoid of the outputs, and the `scale_link` "softplus" e^s the square of
     a softplus.
     """
@@ -267,7 +267,7 @@ class VAE(Decoding[GaussianStatistics]):
 class BernoulliVAE(Decoding[BernoulliStatistics]):
     """p(x_d = 1 | z) = sigmoid(η_d(z)), η being the outputs of the `decoder`; x may be in between, too.
 
-    `prior_variances` (*runs, H) are v, and `rule` takes expectations.
+    `prior_variances` (…, H) are v, and `rule` takes expectations.
     """
 
     fitted_names: ClassVar[tuple[str, ...]] = ("prior_variances",)

@@ -21,7 +21,7 @@ ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "leaky": functional.leaky
 class Network:
     """Linear layers with an `activation` between them.
 
-    `weights` has `<layer>.weight` (*runs, out, in) and `<layer>.bias` (*runs, out) for layers 0, 1, …  The
+    `weights` has `<layer>.weight` (…, out, in) and `<layer>.bias` (…, out) for layers 0, 1, …  The
     last bias may be shorter than the output: what is beyond it has none.
 
     Raises
