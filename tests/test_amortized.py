@@ -148,7 +148,6 @@ def test_encoder_of_a_result_infers_other_data():
     assert len(posterior) == stats.count == 50
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("refinement_steps", [0, 5])
 def test_learning_finds_orthogonal_fields(refinement_steps):
     """Diagonal posteriors favor orthogonal fields, so these are what the best dictionary has."""

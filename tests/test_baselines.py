@@ -86,7 +86,6 @@ def test_the_paper_s_e_step_finds_what_infer_lbfgs_finds():
     assert elbos[0] == pytest.approx(elbos[1], abs=5e-3)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("learn", BASELINES)
 def test_baselines_climb_and_end_near_fast_em(learn):
     x = noisy_bars()

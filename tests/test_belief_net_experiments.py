@@ -36,7 +36,6 @@ def test_letters_are_english_in_pieces():
     assert set(text) == set(data.ALPHABET)
 
 
-@pytest.mark.long
 def test_a_run_ends_with_elbo_and_entropies_together():
     records = Results().collect(learn_bars, {"run": dict(seed=2, n_points=150, size=2, n_steps=25)})
     numbers = records["run"].numbers

@@ -106,7 +106,6 @@ def test_every_sweep_of_mean_field_climbs(net):
     assert (np.diff(elbos) >= -1e-12).all()
 
 
-@pytest.mark.long
 def test_all_ways_to_learn_end_at_entropies_and_the_exact_one_highest():
     truth = one_layer(Binomial(16))
     x = sampled(truth, 100)
@@ -118,7 +117,6 @@ def test_all_ways_to_learn_end_at_entropies_and_the_exact_one_highest():
     assert all(one.elbo < found[0].elbo for one in found[1:])
 
 
-@pytest.mark.long
 def test_a_climb_ends_at_a_stationary_point_of_what_is_learned_and_nothing_else_moves():
     start = one_layer(Binomial(16))
     x = sampled(start, 100)

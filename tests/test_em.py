@@ -237,7 +237,6 @@ def test_polish_increases_the_elbo_and_keeps_the_best():
     assert torch.allclose(polished.norm(dim=0), torch.ones(10).double())
 
 
-@pytest.mark.long
 def test_full_posteriors_learn_overlapping_fields_that_diagonal_ones_cannot_hold():
     dictionary = normalize_columns(torch.randn(9, 6, generator=seeded()) + 0.5)
     truth = SparseCodingModel(dictionary, torch.ones(6), torch.tensor(0.05))
@@ -251,7 +250,6 @@ def test_full_posteriors_learn_overlapping_fields_that_diagonal_ones_cannot_hold
     assert worst[0] > worst[1]
 
 
-@pytest.mark.long
 def test_numbers_do_not_depend_on_the_threads():
     x, _ = sparse_data(300)
 

@@ -163,7 +163,6 @@ def test_data_are_not_centered(truth, fitted):
     np.testing.assert_allclose(centered[-1].components_, coder().fit(x - x.mean(0)).components_, atol=1e-6)
 
 
-@pytest.mark.long
 def test_a_stream_is_learned_minibatch_by_minibatch(truth):
     held_out = sample(truth, 500, seed=2)
     estimator, scores = coder(), []

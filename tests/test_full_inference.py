@@ -114,7 +114,7 @@ def test_a_few_steps_from_a_cold_start_suffice():
 
 def test_agrees_with_lbfgs_in_float64_on_image_patches():
     patches = PatchSampler(load_images("photos"), 8, seed=0).draw(550)
-    x, dictionary = patches[:50], normalize_columns(patches[-40:].T)
+    x, dictionary = patches[:12], normalize_columns(patches[-40:].T)
     scales, variance = closed_form_scales(fit_posterior(patches, dictionary)[1], torch.float32)
     found = infer_full(x, SparseCodingModel(dictionary, scales, variance)).to(torch.float64)
     x, *parameters = (value.double() for value in (x, dictionary, scales, variance))

@@ -74,7 +74,6 @@ def test_the_posterior_states_are_hmmlearns(pair):
     assert_allclose(model.posterior(x).states().flatten(0, 1), theirs.predict_proba(*flat(x)), atol=1e-12)
 
 
-@pytest.mark.long
 def test_em_goes_where_hmmlearns_goes(pair):
     model, theirs, x = pair
     theirs.n_iter, theirs.tol, theirs.init_params = 3, -np.inf, ""

@@ -22,7 +22,6 @@ def unequal() -> Images:
     return Images(tuple(noise.astype(np.float32)), "noise")
 
 
-@pytest.mark.long
 def test_what_is_traced_of_the_papers_em_are_the_posteriors_visited_last(unequal):
     x = PatchSampler(unequal, 4, 0).draw(520)
     trace = Trace(x[-20:], x[:20], "diagonal", interval=1, keep_fields=False)
@@ -42,7 +41,6 @@ def test_what_is_traced_of_the_papers_em_are_the_posteriors_visited_last(unequal
     assert (trace.rows[0]["gini"], trace.rows[0]["gini_sd"]) == last != first
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("method", ["em", "amortized"])
 def test_the_end_is_judged_on_the_patches_that_the_epochs_were(unequal, method):
     n_test = TRACED_POINTS + 512

@@ -20,8 +20,8 @@ def seeded(seed=0):
 
 
 def test_restarts_find_all_bars_and_end_no_lower_than_the_truth():
-    data = bars(300, size=3, generator=seeded(5))
-    result = fit_restarts(data.x, 6, n_restarts=2, polish=20, generator=seeded(), progress=False)
+    data = bars(200, size=2, generator=seeded(5))
+    result = fit_restarts(data.x, 4, n_restarts=2, polish=20, generator=seeded(), progress=False)
     truth = fit_posterior(data.x, data.model.dictionary, "full", tolerance=1e-5)[1]
     assert is_recovered(result.model.dictionary, data.model.dictionary, threshold=0.9)
     assert result.elbo > float(entropy_elbo(truth)) - 0.05

@@ -124,7 +124,6 @@ def test_a_step_to_where_the_objective_does_not_exist_is_taken_back(failing, dty
     assert torch.stack(calls).isfinite().all()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_posteriors_do_not_depend_on_the_units_of_the_data(data, family):
     """In float32, over thirty powers of ten; the ELBO loses D times the logarithm of the unit."""
@@ -137,7 +136,6 @@ def test_posteriors_do_not_depend_on_the_units_of_the_data(data, family):
         torch.testing.assert_close(found.std / unit, expected.std, rtol=0.05, atol=0.01)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_richer_posteriors_never_end_below_diagonal_ones(seed):
     sizes = torch.randint(2, 12, (3,), generator=torch.Generator().manual_seed(seed)).tolist()

@@ -16,8 +16,6 @@ from paperlib.papers.entropy_sums.mixtures.figures import plot_climb, plot_respo
 from paperlib.records import Results
 from paperlib.system.errors import InputError
 
-pytestmark = pytest.mark.long
-
 
 def test_the_gap_opens_in_e_steps_and_closes_in_m_steps():
     records = Results().collect(climb, {"full": {"form": "full", "n_classes": 2, "n_rounds": 6, "seed": 0}})

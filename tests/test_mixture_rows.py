@@ -7,7 +7,6 @@ import pytest
 from paperlib.papers.entropy_sums.base_measures.rows import ROWS as PSEUDO
 from paperlib.papers.entropy_sums.mixtures.rows import ROWS as TRUE
 
-pytestmark = pytest.mark.long
 QUICK = [
     "gmm-wine-hard", "kmeans-wine", "gmm-shared-iris-hard", "gmm-iris-equal", "mixture-exponential",
     "mixture-rayleigh", "mixture-poisson",

@@ -90,7 +90,6 @@ KNOWN = [
 ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("kind", "learn_weights", "n_kept", "known"), KNOWN)
 def test_em_on_wine_is_at_least_as_good_as_before_and_ends_at_entropies(
     wine, kind, learn_weights, n_kept, known
@@ -110,7 +109,6 @@ FAMILIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
 def test_one_em_learns_every_family(family):
     """EM only climbs, and the gap is the derivative along the temperature before, and 0 after it."""

@@ -165,8 +165,8 @@ def test_killed_run_resumes_to_the_same_dictionary(image_file, tmp_path):
     options = ["--images", image_file, "--patch-size", "8", "--patches", "6000", "--latents", "24",
                "--epochs", "8", "--polish", "2", "--annealing", "prior", "--quiet"]  # fmt: skip
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    command = [sys.executable, "-m", "paperlib", "train", *options, "--out"]
-    process = subprocess.Popen([*command, str(killed)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "paperlib", "train", *options, "--out", str(killed)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not (killed / "history.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -175,8 +175,8 @@ def test_killed_run_resumes_to_the_same_dictionary(image_file, tmp_path):
     assert process.returncode == -signal.SIGKILL and not (killed / "metrics.json").exists()
     rows_before = len((killed / "history.jsonl").read_text().splitlines())
     assert 1 <= rows_before < 8
-    subprocess.run([*command, str(killed), "--resume"], check=True, capture_output=True)
-    subprocess.run([*command, str(whole)], check=True, capture_output=True)
+    for folder, more in ((killed, ["--resume"]), (whole, [])):
+        main(["train", *options, "--out", str(folder), *more], standalone_mode=False)
     results = [json.loads((folder / "metrics.json").read_text()) for folder in (killed, whole)]
     assert np.array_equal(np.load(killed / "dictionary.npy"), np.load(whole / "dictionary.npy"))
     assert results[0]["elbo"] == results[1]["elbo"] and results[0]["gini"] == results[1]["gini"]

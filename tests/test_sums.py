@@ -15,7 +15,6 @@ from paperlib.papers.entropy_sums.data import standardized
 from paperlib.papers.entropy_sums.rows import Row
 
 QUICK = ["ppca-wine", "ppca-wine-saddle", "factor-wine"]
-pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -36,7 +36,6 @@ from paperlib.papers.entropy_sums.shown import exceptions_table, models_table, n
 from paperlib.papers.entropy_sums.temperature.experiment import learn, penalty_slope
 from paperlib.system.errors import InputError
 
-pytestmark = pytest.mark.long
 SCALES = torch.tensor([3.0, 2.0, 1.5, 1.0, 0.5]).double()
 
 

@@ -29,8 +29,6 @@ from paperlib.papers.three_entropies.vaes.experiment import learn_digits, learn_
 from paperlib.records import Outcome, Record, by_seed
 from paperlib.records.claims import Verdict
 
-pytestmark = pytest.mark.long
-
 
 def as_record(outcome, **config):
     return Record(config, outcome.numbers, outcome.arrays, {})

@@ -4,7 +4,6 @@ import pytest
 import torture
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", ["foreign", "downloads", "numbers"])
 def test_the_first_cases_hold(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(torture, "WORK", tmp_path, raising=False)

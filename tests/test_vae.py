@@ -172,7 +172,6 @@ def test_runs_side_by_side_are_those_alone():
         assert torch.allclose(terms.elbo[run], one.vae.model.entropies(same).elbo, rtol=1e-10)
 
 
-@pytest.mark.long
 def test_a_linear_vae_settles_at_ppca():
     """The maximum of the likelihood, in closed form, is that of the ELBO, and τ² = σ²/λ there."""
     generator = torch.Generator().manual_seed(0)
@@ -243,7 +242,6 @@ def test_an_elbo_that_is_not_finite_ends_learning():
         learner.step(torch.full((2, D), 1e200, **DOUBLE))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", ["vae-2-fixed", "vae-1-fixed", "vae-0", "bernoulli-vae"])
 def test_rows_of_the_table_are_as_they_are_to_be(name):
     row = ROWS[name]()
