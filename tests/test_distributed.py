@@ -79,6 +79,7 @@ try:
             raise InputError("Königsberg has seven bridges.")
 except InputError as error:
     print(error)
+dist.destroy_process_group()  # else its threads may end the process by an error
 """
 
 
