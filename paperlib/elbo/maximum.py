@@ -83,9 +83,15 @@ def maximize_tensors(
     on to the limits of float64.
     """
 
-    def shaped(theta: Tensor) -> dict[str, Tensor]:
-        parts = theta.split([tensor.numel() for tensor in start.values()])
-        return {name: part.reshape(start[name].shape) for name, part in zip(start, parts, strict=True)}
-
-    theta = torch.cat([tensor.detach().flatten() for tensor in start.values()])
+    theta, shaped = flatten(start)
     return shaped(maximize(lambda at: objective(shaped(at)), theta, "L-BFGS-B", **(TO_THE_END | options)).at)
+
+
+def flatten(tensors: Mapping[str, Tensor]) -> tuple[Tensor, Callable[[Tensor], dict[str, Tensor]]]:
+    """All `tensors` in one vector, cut from the graph, and the function that makes them of such a vector."""
+
+    def shaped(vector: Tensor) -> dict[str, Tensor]:
+        parts = vector.split([tensor.numel() for tensor in tensors.values()])
+        return {name: part.reshape(tensors[name].shape) for name, part in zip(tensors, parts, strict=True)}
+
+    return torch.cat([tensor.detach().flatten() for tensor in tensors.values()]), shaped

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from paperlib.elbo.binary import BinaryPosterior, BinaryTable, IndependentBinary, binary_vectors
 from paperlib.elbo.maximum import maximize_tensors
-from paperlib.elbo.statistics import Statistics
 from paperlib.elbo.terms import EntropyTerms
 from paperlib.models.belief_nets.layer import Layer, LayerSums
 from paperlib.models.contract import ExactModel, variational_em
 from paperlib.models.exponential_families import Bernoulli, Family
+from paperlib.models.mixtures.mixture import MixtureStatistics
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_counts, check_data, check_parameter
 
@@ -31,30 +31,14 @@ SWEEPS_A_ROUND = 3  # of mean field in EM
 SMALL_CHANGE = 1e-10  # of logits, where mean field ends
 
 
-@dataclass(frozen=True)
-class TableStatistics(Statistics):
-    """Sums over data points for each of the K binary vectors s of the latents.
-
-    `counts` Σ q(s) (K,), `totals` Σ q(s) T(x) (K, D), `entropy` Σ H[q] () and `base` Σ log h(x) ().
-    """
-
-    counts: Float[Tensor, " K"]
-    totals: Float[Tensor, "K D"]
-    entropy: Float[Tensor, ""]
-    base: Float[Tensor, ""]
-
-    @property
-    def count(self) -> Float[Tensor, ""]:
-        """N, the number of data points."""
-        return self.counts.sum()
-
-
-class BinaryChain(ExactModel[TableStatistics, BinaryPosterior]):
+class BinaryChain(ExactModel[MixtureStatistics, BinaryPosterior]):
     """A chain of layers: binary latents, few enough to sum over all their vectors, and visible units.
 
     The fields of a class are the logits of the top layer and then, layer by layer down to the visible units,
     weights (units, parents) and biases; last is the `family` of the visible units, which has one natural
     parameter and no bounds on it.  Latents z have the layer next to the visible units first.
+
+    Such a net is a mixture whose classes are the K binary vectors of the latents, and so are its statistics.
     """
 
     family: Family
@@ -199,7 +183,7 @@ class BinaryChain(ExactModel[TableStatistics, BinaryPosterior]):
         learned = self.replace(**{name: free[name] for name in self.parameters})
         return learned.fitted(learned.statistics(x, posterior(free))), posterior(free)
 
-    def statistics(self, x: Float[Tensor, "N D"], posterior: BinaryPosterior) -> TableStatistics:
+    def statistics(self, x: Float[Tensor, "N D"], posterior: BinaryPosterior) -> MixtureStatistics:
         self.check_points(x)
         if (len(posterior), posterior.n_latents) != (len(x), self.n_latents):
             raise InputError(
@@ -208,9 +192,9 @@ class BinaryChain(ExactModel[TableStatistics, BinaryPosterior]):
             )
         x, table = x.double(), posterior.table().double()
         totals, base = table.T @ self.family.sufficient(x)[..., 0], self.family.log_base(x).sum()
-        return TableStatistics(table.sum(0), totals, posterior.entropy().double().sum(), base)
+        return MixtureStatistics(table.sum(0), totals, base, posterior.entropy().double().sum())
 
-    def layer_sums(self, stats: TableStatistics) -> list[LayerSums]:
+    def layer_sums(self, stats: MixtureStatistics) -> list[LayerSums]:
         """What each of the `layers` needs of the statistics, in the same order."""
         sizes = [2**width for width in self.widths]
         counts, sums = stats.counts.reshape([1, *sizes]), []
@@ -220,19 +204,19 @@ class BinaryChain(ExactModel[TableStatistics, BinaryPosterior]):
         totals = stats.totals.reshape(-1, sizes[-1], self.n_features).sum(0)
         return [*sums, LayerSums(counts.reshape(-1, sizes[-1]).sum(0), totals)]
 
-    def elbo(self, stats: TableStatistics) -> Float[Tensor, ""]:
+    def elbo(self, stats: MixtureStatistics) -> Float[Tensor, ""]:
         each = zip(self.layers, self.layer_sums(stats), strict=True)
         total = torch.stack([layer.expected_log_density(sums).sum() for layer, sums in each]).sum()
         return (total + stats.base + stats.entropy) / stats.count
 
-    def entropies(self, stats: TableStatistics) -> EntropyTerms:
+    def entropies(self, stats: MixtureStatistics) -> EntropyTerms:
         """The entropies; the prior's is the sum of those of all hidden layers, each given the one above."""
         each = zip(self.layers, self.layer_sums(stats), strict=True)
         *hidden, visible = (layer.entropy(sums.counts) / stats.count for layer, sums in each)
         prior, base = torch.stack(hidden).sum(), stats.base / stats.count
         return EntropyTerms(stats.entropy / stats.count, prior, visible, base)
 
-    def fitted(self: B, stats: TableStatistics) -> B:
+    def fitted(self: B, stats: MixtureStatistics) -> B:
         each = zip(self.layers, self.layer_sums(stats), strict=True)
         top, *others = (layer.fitted(sums) for layer, sums in each)
         tensors = [top.biases, *(tensor for layer in others for tensor in (layer.weights, layer.biases))]

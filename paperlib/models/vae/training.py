@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import optimize
 from torch import Tensor
 
+from paperlib.elbo.maximum import flatten, maximize
 from paperlib.models.vae.amortized import POSITIVE, AmortizedVAE
 from paperlib.system.errors import InputError
 from paperlib.system.validation import check_counts, check_data, check_positive
@@ -92,29 +91,16 @@ def settle(vae: AmortizedVAE, x: Float[Tensor, "N D"], beta: float = 1.0) -> tup
     vae, slope
         The stationary point, and the largest magnitude of a derivative there.
     """
-    names, start = list(vae.free), torch.cat([tensor.flatten() for tensor in vae.free.values()])
+    start, shaped = flatten(vae.free)
     if start.dtype != torch.float64:
         raise InputError(f"A stationary point is found in float64, not in {start.dtype}.")
-    sizes = [tensor.shape for tensor in vae.free.values()]
 
-    def unflattened(vector: Tensor) -> AmortizedVAE:
-        pieces = vector.split([size.numel() for size in sizes])
-        return vae.with_free(
-            {name: piece.view(size) for name, piece, size in zip(names, pieces, sizes, strict=True)}
-        )
+    def elbo(vector: Tensor) -> Tensor:
+        return vae.with_free(shaped(vector)).elbo(x, beta)
 
-    def loss(vector: Tensor) -> Tensor:
-        return -unflattened(vector).elbo(x, beta)
-
-    def loss_and_slope(values: np.ndarray) -> tuple[float, np.ndarray]:
-        vector = torch.from_numpy(values).requires_grad_()
-        value = loss(vector)
-        return value.item(), torch.autograd.grad(value, vector)[0].numpy()
-
-    options = {"maxiter": 3000, "maxcor": 50, "ftol": 1e-15, "gtol": 1e-9}
-    found = optimize.minimize(loss_and_slope, start.numpy(), jac=True, method="L-BFGS-B", options=options)
-    point, slope = _newton(loss, torch.from_numpy(found.x))
-    return unflattened(point), slope
+    found = maximize(elbo, start, "L-BFGS-B", maxiter=3000, maxcor=50, ftol=1e-15, gtol=1e-9)
+    point, slope = _newton(lambda vector: -elbo(vector), found.at)
+    return vae.with_free(shaped(point)), slope
 
 
 def _newton(loss: Any, point: Tensor, max_steps: int = 30, goal: float = 1e-12) -> tuple[Tensor, float]:
